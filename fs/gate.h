@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STOQFS_GATE_H
+#define STOQFS_GATE_H
+
+/*
+ * The gate: what is known of each file's bytes (hot map over the store), the scans under
+ * way, and who waits for them. One entry per (dev, ino); one scan per entry at a time,
+ * however many ask. A waiter holds no thread: its callback is called by whoever ends the
+ * scan, by the deadline, or by an interrupt.
+ *
+ * A known result counts only when the identity (dev, ino, size, mtime, ctime) and the
+ * engine id are those of the question. A result whose mtime or ctime is within
+ * STOQFS_RACY_NS of the time its scan began is not trusted for reuse (git's "racily
+ * clean"): the next question scans again, and content reuse makes that cheap.
+ */
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "node.h"
+#include "stoqfs.h"
+
+/** Kernel timestamps advance by jiffies: 10 ms covers HZ=100. */
+#define STOQFS_RACY_NS 10000000
+
+struct stoqfs_answer {
+    int status;            /**< 0; -EINTR; -ECANCELED at unmount; -errno no scan could be
+                                queued */
+    bool known;            /**< record is valid */
+    bool stored;           /**< its document is committed */
+    enum stoq_verdict verdict; /**< also when !known: TIMEOUT after the deadline */
+    struct stoq_record record;
+};
+
+typedef void (*stoqfs_answer_fn)(void *arg, const struct stoqfs_answer *answer);
+
+struct stoqfs_question {
+    int fd;                 /**< open for reading; borrowed, duplicated when needed */
+    const struct stat *st;  /**< fstat of fd, st_ino the source's own */
+    struct stoqfs_node *node; /**< for the names in the document; NULL = none */
+    enum stoq_priority priority;
+    bool stored;            /**< wait until the document can be read, too */
+    fuse_req_t req;         /**< interruptible by its caller; NULL = no */
+    stoqfs_answer_fn fn;    /**< may be NULL: nobody waits (background scan) */
+    void *arg;
+};
+
+int stoqfs_gate_new(struct stoqfs *fs, struct stoqfs_gate **out, struct stoq_error *err);
+/** Answers all waiters with -ECANCELED, waits for callbacks to end. */
+void stoqfs_gate_free(struct stoqfs_gate *g);
+
+/**
+ * Ask for the verdict on a file's present bytes, scanning them when it is not known.
+ * @param now  filled when the answer is there at once.
+ * @return 1 answered in @p now, fn is not called; 0 fn will be called, once, perhaps
+ *         before this returns; -errno: nothing was queued, fn is not called.
+ */
+int stoqfs_gate_ask(struct stoqfs_gate *g, const struct stoqfs_question *q,
+                    struct stoqfs_answer *now);
+/** What is known of these bytes, without scanning. @return whether anything is. */
+bool stoqfs_gate_peek(struct stoqfs_gate *g, const struct stat *st,
+                      struct stoqfs_answer *out);
+/** Forget the result of a file (a sidecar was removed). */
+void stoqfs_gate_forget(struct stoqfs_gate *g, const struct stat *st);
+/** The mount changed only metadata: what is known of @p before holds for @p after. Does
+ *  nothing when size or mtime differ. Also moves on a scan under way. */
+void stoqfs_gate_carry(struct stoqfs_gate *g, const struct stat *before,
+                       const struct stat *after);
+/** Under the mount's policy: 0, or the errno (positive) a reader gets. */
+int stoqfs_gate_policy(const struct stoqfs *fs, const struct stoqfs_answer *answer);
+/** Waiters and entries now. */
+void stoqfs_gate_stats(struct stoqfs_gate *g, uint64_t *waiting, uint64_t *entries);
+/** Call @p fn for known results with @p verdict, newest first, at most @p max. */
+void stoqfs_gate_foreach(struct stoqfs_gate *g, enum stoq_verdict verdict, size_t max,
+                         void (*fn)(void *arg, const struct stoq_record *record),
+                         void *arg);
+/** Wait until no scan is queued or running. 0 or -ETIMEDOUT. */
+int stoqfs_gate_drain(struct stoqfs_gate *g, uint64_t timeout_ms);
+/** The pool's reuse function; arg is the gate. */
+bool stoqfs_gate_reuse(void *arg, const uint8_t sha256[STOQ_SHA256_SIZE], char **text,
+                       size_t *size);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STOQFS_NODE_H
+#define STOQFS_NODE_H
+
+/*
+ * The node table: an arena of slots in shared memory (memfd, grown in place of a large
+ * reserved mapping), a node's number being its slot's. A slot names its file by file
+ * handle with generation; beside it a bounded cache of O_PATH descriptors. Where handles
+ * cannot be had or reopened (unprivileged, exotic sources) a node keeps its descriptor.
+ *
+ * One inode of the source is one node, found by (dev, ino, generation of the handle).
+ * Virtual nodes (sidecars, .stoq) live in the same table and have a kind.
+ *
+ * A node pointer is valid while the kernel counts a lookup of it, thus during any
+ * request that names it, and while pinned. Threads: any.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "stoqfs.h"
+
+enum stoqfs_kind {
+    STOQFS_REAL = 1,    /**< something in the source */
+    STOQFS_SIDECAR = 2, /**< result of `base` */
+    STOQFS_DOT = 3,     /**< MNT/.stoq or something in it; `virtual_id` says what */
+};
+
+struct stoqfs_node;
+
+int stoqfs_nodes_new(int source_fd, struct stoqfs_nodes **out, struct stoq_error *err);
+void stoqfs_nodes_free(struct stoqfs_nodes *t);
+/** Nodes in use, and descriptors held. */
+void stoqfs_nodes_stats(struct stoqfs_nodes *t, uint64_t *nodes, uint64_t *fds);
+
+/** By number; NULL for a number that is not in use. FUSE_ROOT_ID is SRC. */
+struct stoqfs_node *stoqfs_node_get(struct stoqfs_nodes *t, fuse_ino_t ino);
+fuse_ino_t stoqfs_node_number(const struct stoqfs_node *n);
+enum stoqfs_kind stoqfs_node_kind(const struct stoqfs_node *n);
+uint64_t stoqfs_node_virtual_id(const struct stoqfs_node *n);
+/** Of a sidecar: its file's node. Borrowed, pinned as long as the sidecar lives. */
+struct stoqfs_node *stoqfs_node_base(const struct stoqfs_node *n);
+
+/**
+ * Find or make the node of @p name in @p parent and count one lookup.
+ * @param st  out: attributes, st_ino as shown to users (see stoqfs_node_shown_ino).
+ * @return 0 or -errno (ENOENT, EACCES, ENAMETOOLONG, ENFILE, ESTALE...).
+ */
+int stoqfs_node_lookup(struct stoqfs_nodes *t, struct stoqfs_node *parent,
+                       const char *name, struct stoqfs_node **out, struct stat *st);
+/** Find or make the sidecar node of @p base, or the DOT node of @p id; one lookup. */
+int stoqfs_node_sidecar(struct stoqfs_nodes *t, struct stoqfs_node *base,
+                        struct stoqfs_node **out);
+int stoqfs_node_dot(struct stoqfs_nodes *t, uint64_t id, struct stoqfs_node **out);
+/** The kernel forgets @p count lookups (also undoes a lookup whose reply failed). */
+void stoqfs_node_forget(struct stoqfs_nodes *t, fuse_ino_t ino, uint64_t count);
+/** Keep @p n although the kernel may forget it. */
+void stoqfs_node_pin(struct stoqfs_nodes *t, struct stoqfs_node *n);
+void stoqfs_node_unpin(struct stoqfs_nodes *t, struct stoqfs_node *n);
+
+/** A borrowed O_PATH descriptor of a real node; give it back with _put. -ESTALE when
+ *  the file is gone, -EMFILE. */
+int stoqfs_node_fd(struct stoqfs_nodes *t, struct stoqfs_node *n, int *fd);
+void stoqfs_node_fd_put(struct stoqfs_nodes *t, struct stoqfs_node *n, int fd);
+/** open(2) the node itself with @p flags (no O_NOFOLLOW trick needed: symlinks are
+ *  never followed). @return descriptor (caller closes) or -errno. */
+int stoqfs_node_open(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags);
+/** fstat of the node, st_ino still the source's own. */
+int stoqfs_node_stat(struct stoqfs_nodes *t, struct stoqfs_node *n, struct stat *st);
+/** The inode number shown to users for a source file: unique over the devices below
+ *  SRC, never with the high bit; sidecars show the same with STOQFS_SIDECAR_INO set. */
+uint64_t stoqfs_node_shown_ino(struct stoqfs_nodes *t, uint64_t dev, uint64_t ino);
+#define STOQFS_SIDECAR_INO (UINT64_C(1) << 63)
+
+/** Path below SRC ("" for SRC itself, no leading slash), raw bytes, by the names last
+ *  seen. @return length or -ENAMETOOLONG/-ENOENT. */
+int stoqfs_node_path(struct stoqfs_nodes *t, struct stoqfs_node *n, char *buf,
+                     size_t size);
+/** The node was renamed to @p name in @p parent. */
+void stoqfs_node_renamed(struct stoqfs_nodes *t, struct stoqfs_node *n,
+                         struct stoqfs_node *parent, const char *name);
+/** The known node of a source inode, pinned, or NULL; for the watch. */
+struct stoqfs_node *stoqfs_node_find(struct stoqfs_nodes *t, uint64_t dev, uint64_t ino);
+
+/** Writers: opens for writing less closes. */
+void stoqfs_node_writers_add(struct stoqfs_node *n, int delta);
+int stoqfs_node_writers(const struct stoqfs_node *n);
+/** Set by write operations; tells and clears. */
+void stoqfs_node_set_dirty(struct stoqfs_node *n);
+bool stoqfs_node_take_dirty(struct stoqfs_node *n);
+/** Identity under which the kernel's page cache of this node was filled; keep_cache is
+ *  right when it is the same at the next open. Returns whether equal, and stores. */
+bool stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st);
+
+#endif

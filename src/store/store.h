@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STOQ_STORE_STORE_H
+#define STOQ_STORE_STORE_H
+
+/*
+ * Results, content cache and outbox in one SQLite file (WAL), STATE/stoq.db. A writer
+ * thread commits in groups; readers have a connection of their own under a lock.
+ * A scan's result and its outbox rows are one transaction.
+ * Threads: any, except where said.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stoq/stoq.h>
+
+#include "util/clock.h"
+#include "util/digest.h"
+
+struct stoq_store;
+
+/** Which state of which file. Times in ns since the epoch. */
+struct stoq_identity {
+    uint64_t dev, ino, size;
+    int64_t mtime_ns, ctime_ns;
+};
+
+/** One result, without its document. */
+struct stoq_record {
+    struct stoq_identity id;
+    char engine_id[STOQ_SHA256_HEX];
+    char scan_id[STOQ_UUID_SIZE];
+    enum stoq_verdict verdict;
+    uint8_t sha256[STOQ_SHA256_SIZE];
+    bool has_sha256, reusable;
+    int64_t time_ns;         /**< when the scan ended */
+    uint64_t document_size;  /**< bytes of the stored document, newline included */
+};
+
+/** What opening found. Zero-initialise. */
+struct stoq_store_report {
+    bool created;             /**< there was none */
+    char moved_aside[256];    /**< name a damaged or foreign file was given, or "" */
+};
+
+/**
+ * Open or create @p dir/stoq.db (directory made with 0700; takes a lock file so that
+ * two processes cannot own one store).
+ * @return 0; -EBUSY another process owns it; -EROFS, -ENOSPC, -EACCES...
+ */
+int stoq_store_open(const char *dir, struct stoq_store **out,
+                    struct stoq_store_report *report, struct stoq_error *err);
+/** Commit what is queued and close. */
+void stoq_store_free(struct stoq_store *store);
+/** Path of the database file. Borrowed. */
+const char *stoq_store_path(const struct stoq_store *store);
+
+/** Called on the writer thread once committed (status 0) or given up (-errno). */
+typedef void (*stoq_store_done)(void *arg, int status);
+
+/**
+ * Queue a result: @p document (copied, pretty text) for record->id, replacing an older
+ * result of that file, plus one outbox row per connector. The content cache row is
+ * added when record->reusable and has_sha256.
+ * @return 0 or -ENOMEM, in which case @p done is not called.
+ */
+int stoq_store_put(struct stoq_store *store, const struct stoq_record *record,
+                   const char *document, size_t size, const char *const *connectors,
+                   stoq_store_done done, void *arg);
+/** The file's latest result. @return 0 or -ENOENT. Reads may block for a commit. */
+int stoq_store_find(struct stoq_store *store, uint64_t dev, uint64_t ino,
+                    struct stoq_record *out);
+/** A document for this content under this engine. *text malloc'ed. 0 or -ENOENT. */
+int stoq_store_find_content(struct stoq_store *store,
+                            const uint8_t sha256[STOQ_SHA256_SIZE],
+                            const char *engine_id, char **text, size_t *size);
+/** The document of a scan. *text malloc'ed, caller frees. 0 or -ENOENT. */
+int stoq_store_document(struct stoq_store *store, const char *scan_id, char **text,
+                        size_t *size);
+/** Queue: the file's result no longer exists. The outbox is not touched. */
+int stoq_store_forget(struct stoq_store *store, uint64_t dev, uint64_t ino);
+/** Queue: the same bytes have a new identity (after rename, chmod, link). */
+int stoq_store_carry(struct stoq_store *store, const struct stoq_identity *from,
+                     const struct stoq_identity *to);
+/** Call @p fn for every result; stop when it returns false. */
+int stoq_store_foreach(struct stoq_store *store,
+                       bool (*fn)(void *arg, const struct stoq_record *record),
+                       void *arg);
+/** Wait until everything queued before this call is committed. 0 or the -errno of the
+ *  last failed commit. */
+int stoq_store_sync(struct stoq_store *store);
+/** 0, or the -errno of the last commit while commits fail (they are retried; results
+ *  stay in memory, bounded, oldest background ones dropped first with a count). */
+int stoq_store_health(struct stoq_store *store, uint64_t *dropped);
+
+/** Outbox counts of one connector. */
+struct stoq_outbox_stats {
+    uint64_t waiting;   /**< rows not delivered yet */
+    uint64_t delivered; /**< since the database was made */
+    uint64_t failures;  /**< failed attempts since the database was made */
+    char last_error[256];
+};
+int stoq_store_outbox_stats(struct stoq_store *store, const char *connector,
+                            struct stoq_outbox_stats *out);
+
+#endif

@@ -64,33 +64,34 @@ stoq_steal_fd(int *fd)
     return r;
 }
 
-#define STOQ_AUTOFREE STOQ_CLEANUP(stoq_auto_free)
-#define STOQ_AUTOCLOSE STOQ_CLEANUP(stoq_auto_close)
-#define STOQ_AUTOFCLOSE STOQ_CLEANUP(stoq_auto_fclose)
+#define STOQ_AUTOFREE     STOQ_CLEANUP(stoq_auto_free)
+#define STOQ_AUTOCLOSE    STOQ_CLEANUP(stoq_auto_close)
+#define STOQ_AUTOFCLOSE   STOQ_CLEANUP(stoq_auto_fclose)
 #define STOQ_AUTOCLOSEDIR STOQ_CLEANUP(stoq_auto_closedir)
 
-/** Define the cleanup of `struct NAME`, freed by NAME_free(); use as STOQ_AUTO(NAME). */
-#define STOQ_DEFINE_AUTO(name)                                                           \
-    static inline void name##_auto(struct name **p)                                      \
-    {                                                                                    \
-        int saved = errno;                                                               \
-        if (*p)                                                                          \
-            name##_free(*p);                                                             \
-        *p = NULL;                                                                       \
-        errno = saved;                                                                   \
+/** Define the cleanup of `struct NAME`, freed by NAME_free(); use as STOQ_AUTO(NAME).
+ */
+#define STOQ_DEFINE_AUTO(name)                      \
+    static inline void name##_auto(struct name **p) \
+    {                                               \
+        int saved = errno;                          \
+        if (*p)                                     \
+            name##_free(*p);                        \
+        *p = NULL;                                  \
+        errno = saved;                              \
     }
 #define STOQ_AUTO(name) STOQ_CLEANUP(name##_auto) struct name *
 
 /** Take the value of a pointer variable and leave NULL in it. */
-#define STOQ_STEAL(pp)                                                                   \
-    __extension__({                                                                      \
-        __typeof__(*(pp)) stoq_stolen = *(pp);                                           \
-        *(pp) = NULL;                                                                    \
-        stoq_stolen;                                                                     \
+#define STOQ_STEAL(pp)                         \
+    __extension__({                            \
+        __typeof__(*(pp)) stoq_stolen = *(pp); \
+        *(pp) = NULL;                          \
+        stoq_stolen;                           \
     })
 #define STOQ_STEAL_FD(fdp) stoq_steal_fd(fdp)
 
 #define STOQ_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define STOQ_UNUSED __attribute__((unused))
+#define STOQ_UNUSED        __attribute__((unused))
 
 #endif

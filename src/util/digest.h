@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define STOQ_SHA256_SIZE 32
-#define STOQ_SHA256_HEX 65
+#define STOQ_SHA256_HEX  65
 
 /** Digest of @p size bytes. @return 0 or -ENOMEM. Threads: any. */
 int stoq_sha256(const void *data, size_t size, uint8_t out[STOQ_SHA256_SIZE]);

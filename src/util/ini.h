@@ -4,8 +4,8 @@
 
 /*
  * INI files as stoQ users have them: `key = value` or `key: value`, keys lower-cased,
- * full-line comments with # or ;, indented continuation lines, valueless keys, [DEFAULT].
- * libinih is not used: as packaged it cuts values at " ;" and at 200 bytes.
+ * full-line comments with # or ;, indented continuation lines, valueless keys,
+ * [DEFAULT]. libinih is not used: as packaged it cuts values at " ;" and at 200 bytes.
  */
 
 #include <stddef.h>
@@ -24,8 +24,8 @@ typedef int (*stoq_ini_entry)(void *arg, const char *section, const char *key,
  * @param name  used in messages as NAME:LINE.
  * @return 0; -EINVAL bad syntax, duplicate section or key; -ENOMEM; a handler's code.
  */
-int stoq_ini_parse(const char *name, const char *text, size_t size, stoq_ini_entry entry,
-                   void *arg, struct stoq_error *err);
+int stoq_ini_parse(const char *name, const char *text, size_t size,
+                   stoq_ini_entry entry, void *arg, struct stoq_error *err);
 /** The same for a file. -ENOENT, -EFBIG above 4 MiB, other -errno. */
 int stoq_ini_read(const char *path, stoq_ini_entry entry, void *arg,
                   struct stoq_error *err);

@@ -15,12 +15,12 @@
 #include <stoq/plugin.h>
 
 struct stoq_log_config {
-    enum stoq_level level;  /**< least severe level that is written */
-    const char *ident;      /**< logger's name, e.g. "stoq" or "stoqfs"; copied */
-    const char *dir;        /**< directory of stoq.log, or NULL/"" for stderr only */
-    size_t max_bytes;       /**< rotate at this size; 0 = never */
-    unsigned backups;       /**< rotated files kept */
-    bool json;              /**< JSON lines instead of text */
+    enum stoq_level level; /**< least severe level that is written */
+    const char *ident;     /**< logger's name, e.g. "stoq" or "stoqfs"; copied */
+    const char *dir;       /**< directory of stoq.log, or NULL/"" for stderr only */
+    size_t max_bytes;      /**< rotate at this size; 0 = never */
+    unsigned backups;      /**< rotated files kept */
+    bool json;             /**< JSON lines instead of text */
 };
 
 /** Start logging as @p config says. @return 0 or -errno (the directory or the file
@@ -37,14 +37,14 @@ int stoq_log_level_parse(const char *text, enum stoq_level *out);
 void stoq_log_write(enum stoq_level level, const char *plugin, const char *file,
                     const char *func, int line, const char *fmt, ...) STOQ_PRINTF(6, 7);
 
-#define STOQ_LOG_AT(level, ...)                                                          \
-    do {                                                                                 \
-        if (stoq_log_enabled(level))                                                     \
-            stoq_log_write(level, NULL, __FILE__, __func__, __LINE__, __VA_ARGS__);      \
+#define STOQ_LOG_AT(level, ...)                                                     \
+    do {                                                                            \
+        if (stoq_log_enabled(level))                                                \
+            stoq_log_write(level, NULL, __FILE__, __func__, __LINE__, __VA_ARGS__); \
     } while (0)
 #define STOQ_ERROR(...) STOQ_LOG_AT(STOQ_LEVEL_ERROR, __VA_ARGS__)
-#define STOQ_WARN(...) STOQ_LOG_AT(STOQ_LEVEL_WARNING, __VA_ARGS__)
-#define STOQ_INFO(...) STOQ_LOG_AT(STOQ_LEVEL_INFO, __VA_ARGS__)
+#define STOQ_WARN(...)  STOQ_LOG_AT(STOQ_LEVEL_WARNING, __VA_ARGS__)
+#define STOQ_INFO(...)  STOQ_LOG_AT(STOQ_LEVEL_INFO, __VA_ARGS__)
 #define STOQ_DEBUG(...) STOQ_LOG_AT(STOQ_LEVEL_DEBUG, __VA_ARGS__)
 
 #endif

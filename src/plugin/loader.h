@@ -21,12 +21,12 @@
 
 /** One manifest found. */
 struct stoq_manifest {
-    char *name, *module;  /**< [Core] Name, Module (without .so); owned */
+    char *name, *module; /**< [Core] Name, Module (without .so); owned */
     char *author, *version, *website, *description; /**< "" when absent; owned */
-    char *dir;            /**< absolute directory; owned */
-    char *path;           /**< absolute path of the .stoq file; owned */
-    char *object;         /**< absolute path of the .so; owned */
-    char *min_version;    /**< [options] min_stoq_version or NULL; owned */
+    char *dir;                                      /**< absolute directory; owned */
+    char *path;        /**< absolute path of the .stoq file; owned */
+    char *object;      /**< absolute path of the .so; owned */
+    char *min_version; /**< [options] min_stoq_version or NULL; owned */
     struct stoq_strv required_workers;
     struct stoq_strv keys, values, origins; /**< other [options] */
 };
@@ -34,9 +34,9 @@ struct stoq_manifest {
 struct stoq_catalogue;
 
 /** Read all manifests below @p dirs (recursive, symlinked directories not followed;
- *  relative ones from the current directory). A directory that is missing and a manifest
- *  that is broken are log warnings. The last one of equal names wins, with a warning.
- *  Order of discovery: directories as given, entries by name. */
+ *  relative ones from the current directory). A directory that is missing and a
+ * manifest that is broken are log warnings. The last one of equal names wins, with a
+ * warning. Order of discovery: directories as given, entries by name. */
 int stoq_catalogue_new(const struct stoq_strv *dirs, struct stoq_catalogue **out,
                        struct stoq_error *err);
 void stoq_catalogue_free(struct stoq_catalogue *c);
@@ -56,8 +56,9 @@ struct stoq_option_source {
 };
 
 /**
- * Load the object of @p manifest, check owner, mode, ABI and operations, merge and check
- * its options (@p settings over the manifest's over the table's), open one instance.
+ * Load the object of @p manifest, check owner, mode, ABI and operations, merge and
+ * check its options (@p settings over the manifest's over the table's), open one
+ * instance.
  * @param cache_dir  parent of the plugin's cache directory, or NULL.
  * @return 0; -ENOENT no object; -EPERM owner or mode; -ENOEXEC not loadable, wrong ABI,
  *         no operation; -EINVAL a bad or unknown option (message has its origin);
@@ -81,8 +82,9 @@ const json_t *stoq_loaded_facts(const struct stoq_loaded *p);
 /** Name, version, effective options, and stoq_ctx_identity() data, as one digest. */
 void stoq_loaded_identity(const struct stoq_loaded *p, uint8_t out[STOQ_SHA256_SIZE]);
 /** Roles, ABI, thread model, traits and options of an object without opening an
- *  instance, as a JSON object {name, version, roles:[...], abi, thread_model, options:
- *  [{name,type,default,help}], path,...}; for `stoq list` and `stoq plugin info`. */
+ *  instance, as a JSON object {name, version, roles: [stoQ's class names, "Worker"],
+ *  operations: ["scan"], abi, thread_model, options: [{name, type, default, help}],
+ *  path, manifest, ...}; for `stoq list` and `stoq plugin info`. */
 int stoq_manifest_describe(const struct stoq_manifest *manifest, json_t **out,
                            struct stoq_error *err);
 
@@ -101,21 +103,28 @@ struct stoq_child {
 
 /** What a call handed back, after the border checks. */
 struct stoq_reply {
-    json_t *results;           /**< NULL = none */
-    json_t *meta;              /**< dispatcher's meta, NULL = none */
-    struct stoq_strv errors;   /**< soft errors, valid UTF-8 */
-    struct stoq_strv dispatch; /**< worker names */
+    json_t *results;                     /**< NULL = none */
+    json_t *meta;                        /**< dispatcher's meta, NULL = none */
+    struct stoq_strv errors;             /**< soft errors, valid UTF-8 */
+    struct stoq_strv dispatch;           /**< worker names */
     struct stoq_child *children, **tail; /**< in order of extraction */
     size_t child_count;
-    uint64_t extracted;        /**< bytes in children */
+    uint64_t extracted;                 /**< bytes in children */
     uint64_t room_bytes, room_children; /**< budget: what may still be added */
-    struct stoq_limit_hit { char name[32]; uint64_t value; } *hits; /**< owned */
+    struct stoq_limit_hit {
+        char name[32];
+        uint64_t value;
+    } * hits; /**< owned */
     size_t hit_count;
-    uint64_t duration_ns;      /**< of the call */
+    uint64_t duration_ns; /**< of the call */
+    bool failed;          /**< an allocation failed: the call is a failure */
 };
 
 void stoq_reply_init(struct stoq_reply *r, uint64_t room_bytes, uint64_t room_children);
 void stoq_reply_fini(struct stoq_reply *r);
+/** Forget results, meta, dispatches and children, as after a failed call; soft errors
+ *  and limits stay. */
+void stoq_reply_reject(struct stoq_reply *r);
 
 /**
  * Call one operation. Takes the lock the thread model asks for, measures time, and

@@ -37,34 +37,38 @@ struct stoq_flag_rule {
 };
 
 struct stoq_policy {
-    struct stoq_flag_rule *flags;      /**< owned array; default yara:/matches */
+    struct stoq_flag_rule *flags; /**< owned array; default yara:/matches */
     size_t flag_count;
-    bool deny[STOQ_VERDICT_COUNT];     /**< under enforce; default: flagged, error,
-                                            timeout, partial denied */
+    bool deny[STOQ_VERDICT_COUNT]; /**< under enforce; default: flagged, error,
+                                        timeout, partial denied */
 };
 
 /** Options of one plugin section, as text; insertion order. */
 struct stoq_plugin_options {
-    char *plugin;              /**< owned; section name */
-    struct stoq_strv keys;     /**< lower case */
-    struct stoq_strv values;   /**< same length; "" for a valueless key */
-    struct stoq_strv origins;  /**< "FILE:LINE", or "" when the program set it: such a
-                                    value is never replaced by one of a file */
+    char *plugin;             /**< owned; section name */
+    struct stoq_strv keys;    /**< lower case */
+    struct stoq_strv values;  /**< same length; "" for a valueless key */
+    struct stoq_strv origins; /**< "FILE:LINE", or "" when the program set it: such a
+                                   value is never replaced by one of a file */
 };
 
+struct stoq_setting; /* the text behind one field: core/config_table.h */
+
 struct stoq_config {
+    struct stoq_setting *settings; /**< owned; one per row of the table */
+
     /* [core] */
-    char *base_dir;
-    char *log_dir;             /**< NULL or "" = no file log */
-    char *log_level;           /**< text, checked */
+    char *base_dir;  /**< default "." */
+    char *log_dir;   /**< NULL or "" = no file log */
+    char *log_level; /**< text, checked */
     uint64_t log_maxbytes;
     uint64_t log_backup_count;
-    char *log_syntax;          /**< "text" or "json" */
-    struct stoq_strv plugin_dirs;
+    char *log_syntax;             /**< "text" or "json" */
+    struct stoq_strv plugin_dirs; /**< as given; empty unless configured */
     struct stoq_strv providers, source_archivers, dest_archivers, connectors;
     struct stoq_strv dispatchers, decorators, always_dispatch;
     uint64_t provider_consumers, max_queue, max_recursion, max_required_worker_depth;
-    char *cache_dir;           /**< for compiled rules and the like; NULL = none */
+    char *cache_dir; /**< for compiled rules and the like; NULL = none */
 
     struct stoq_limits limits;
     struct stoq_policy policy;
@@ -74,7 +78,7 @@ struct stoq_config {
 };
 
 /** Section of @p plugin, or NULL. Borrowed. */
-const struct stoq_plugin_options *
-stoq_config_plugin(const struct stoq_config *config, const char *plugin);
+const struct stoq_plugin_options *stoq_config_plugin(const struct stoq_config *config,
+                                                     const char *plugin);
 
 #endif

@@ -7,16 +7,26 @@
  * process. Threads: one.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <stoq/stoq.h>
 
+#include "util/auto.h"
+
+/** Longest pause of a row; one that is due later than that is due now, since the
+ *  computer's clock was set back. */
+#define STOQ_OUTBOX_MAX_DELAY_MS 3600000
+
 struct stoq_outbox;
 
-/** Open an existing database. */
+/** Open an existing database. -ENOENT; -EUCLEAN not a sound one; other -errno. */
 int stoq_outbox_open(const char *db_path, struct stoq_outbox **out,
                      struct stoq_error *err);
 void stoq_outbox_free(struct stoq_outbox *o);
+STOQ_DEFINE_AUTO(stoq_outbox)
+/** Whether the path now names another file: the store moved this one aside. */
+bool stoq_outbox_stale(const struct stoq_outbox *o);
 
 struct stoq_outbox_item {
     int64_t row;
@@ -29,7 +39,11 @@ struct stoq_outbox_item {
  *  is not due yet, with *wait_ms until then. */
 int stoq_outbox_next(struct stoq_outbox *o, const char *connector,
                      struct stoq_outbox_item *item, uint64_t *wait_ms);
-/** It is delivered. */
+/** It is about to be tried: put it off by @p delay_ms first, so that one which kills
+ * the courier does not do so again at once, at the head of every other connector. */
+int stoq_outbox_begin(struct stoq_outbox *o, const char *connector, int64_t row,
+                      uint64_t delay_ms);
+/** It is delivered. -ENOENT when there is no such row (any more). */
 int stoq_outbox_done(struct stoq_outbox *o, const char *connector, int64_t row);
 /** It is not; try again in @p delay_ms. @p text: why. */
 int stoq_outbox_failed(struct stoq_outbox *o, const char *connector, int64_t row,

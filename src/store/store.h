@@ -55,19 +55,22 @@ void stoq_store_free(struct stoq_store *store);
 /** Path of the database file. Borrowed. */
 const char *stoq_store_path(const struct stoq_store *store);
 
-/** Called on the writer thread once committed (status 0) or given up (-errno). */
+/** Called on the writer thread once committed (status 0) or given up (-errno: -ENOSPC for
+ *  want of memory while commits fail). Must not call stoq_store_sync() or _free(). */
 typedef void (*stoq_store_done)(void *arg, int status);
 
 /**
  * Queue a result: @p document (copied, pretty text) for record->id, replacing an older
- * result of that file, plus one outbox row per connector. The content cache row is
- * added when record->reusable and has_sha256.
+ * result of that file, plus one outbox row per connector (NULL-terminated; NULL = none).
+ * The content cache row is added when record->reusable and has_sha256. The stored
+ * document_size is @p size.
  * @return 0 or -ENOMEM, in which case @p done is not called.
  */
 int stoq_store_put(struct stoq_store *store, const struct stoq_record *record,
                    const char *document, size_t size, const char *const *connectors,
                    stoq_store_done done, void *arg);
-/** The file's latest result. @return 0 or -ENOENT. Reads may block for a commit. */
+/** The file's latest committed result; one that is still queued is not found. @return 0;
+ *  -ENOENT; -errno (-EUCLEAN: damaged). The same holds for every reader. */
 int stoq_store_find(struct stoq_store *store, uint64_t dev, uint64_t ino,
                     struct stoq_record *out);
 /** A document for this content under this engine. *text malloc'ed. 0 or -ENOENT. */
@@ -82,15 +85,18 @@ int stoq_store_forget(struct stoq_store *store, uint64_t dev, uint64_t ino);
 /** Queue: the same bytes have a new identity (after rename, chmod, link). */
 int stoq_store_carry(struct stoq_store *store, const struct stoq_identity *from,
                      const struct stoq_identity *to);
-/** Call @p fn for every result; stop when it returns false. */
+/** Call @p fn, without a lock, for every result; stop when it returns false. What is
+ *  committed meanwhile is seen or not. */
 int stoq_store_foreach(struct stoq_store *store,
                        bool (*fn)(void *arg, const struct stoq_record *record),
                        void *arg);
-/** Wait until everything queued before this call is committed. 0 or the -errno of the
- *  last failed commit. */
+/** Try now, and wait until everything queued before this call is committed or a commit
+ *  failed. 0 or the -errno of that commit. */
 int stoq_store_sync(struct stoq_store *store);
 /** 0, or the -errno of the last commit while commits fail (they are retried; results
- *  stay in memory, bounded, oldest background ones dropped first with a count). */
+ *  stay in memory, bounded, oldest ones dropped first, before others those whose `done`
+ *  is NULL, with a count). -EUCLEAN from when damage was met until the next open, which
+ *  then reads the whole file. */
 int stoq_store_health(struct stoq_store *store, uint64_t *dropped);
 
 /** Outbox counts of one connector. */

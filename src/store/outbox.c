@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The courier's view of the database: the oldest row of a connector, and what became of
+ * it. Each answer is a transaction of its own, not synced: a power loss at the wrong
+ * moment means that something is delivered again.
+ */
+
+#include "store/outbox.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/db.h"
+#include "util/auto.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+struct stoq_outbox {
+    struct stoq_db db;
+    char *path;
+    dev_t dev;
+    ino_t ino;
+};
+
+int
+stoq_outbox_open(const char *db_path, struct stoq_outbox **out, struct stoq_error *err)
+{
+    STOQ_AUTO(stoq_outbox) o = calloc(1, sizeof *o);
+    struct stat st;
+    int r;
+
+    if (!o || !(o->path = strdup(db_path)))
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
+    if (stat(db_path, &st) < 0)
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -errno, "%s: %s", db_path,
+                              strerror(errno));
+    r = stoq_db_open(db_path, STOQ_DB_OUTBOX, &o->db, err);
+    if (r < 0)
+        return r;
+    o->dev = st.st_dev;
+    o->ino = st.st_ino;
+    *out = STOQ_STEAL(&o);
+    return 0;
+}
+
+void
+stoq_outbox_free(struct stoq_outbox *o)
+{
+    if (!o)
+        return;
+    stoq_db_close(&o->db);
+    free(o->path);
+    free(o);
+}
+
+bool
+stoq_outbox_stale(const struct stoq_outbox *o)
+{
+    struct stat st;
+
+    return stat(o->path, &st) < 0 || st.st_dev != o->dev || st.st_ino != o->ino;
+}
+
+static int64_t
+real_ms(void)
+{
+    return stoq_real_ns() / 1000000;
+}
+
+static int
+read_item(struct stoq_query *q, struct stoq_outbox_item *item, uint64_t *wait_ms)
+{
+    int64_t wait = sqlite3_column_int64(q->stmt, 2) - real_ms();
+    int r;
+
+    /* Later than any pause that is ever asked for: the clock was set back. */
+    if (wait > 0 && wait <= STOQ_OUTBOX_MAX_DELAY_MS) {
+        *wait_ms = (uint64_t)wait;
+        return -EAGAIN;
+    }
+    item->row = sqlite3_column_int64(q->stmt, 0);
+    item->attempts = (unsigned)sqlite3_column_int(q->stmt, 1);
+    item->document = NULL;
+    item->size = 0;
+    if (sqlite3_column_type(q->stmt, 3) == SQLITE_NULL)
+        return 0;
+    r = stoq_query_copy(q, 3, &item->document, &item->size);
+    return r;
+}
+
+int
+stoq_outbox_next(struct stoq_outbox *o, const char *connector,
+                 struct stoq_outbox_item *item, uint64_t *wait_ms)
+{
+    for (;;) {
+        struct stoq_query q = stoq_query_start(&o->db, STOQ_STMT_OUTBOX_OLDEST);
+        int r;
+
+        stoq_query_text(&q, connector);
+        r = stoq_query_step(&q);
+        if (r == 0)
+            r = -ENOENT;
+        else if (r == 1)
+            r = read_item(&q, item, wait_ms);
+        stoq_query_end(&q);
+        if (r != 0 || item->document)
+            return r;
+        /* A row without its document cannot be delivered and must not block others. */
+        STOQ_ERROR("store: outbox row %lld has no document", (long long)item->row);
+        r = stoq_outbox_done(o, connector, item->row);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* Run @which with (row, connector) bound, then @more parameters by the caller. */
+static struct stoq_query
+start_row(struct stoq_outbox *o, enum stoq_stmt which, int64_t row,
+          const char *connector)
+{
+    struct stoq_query q = stoq_query_start(&o->db, which);
+
+    stoq_query_int(&q, row);
+    stoq_query_text(&q, connector);
+    return q;
+}
+
+/* End the transaction: commit after success, else roll back. */
+static int
+settle(struct stoq_outbox *o, int r)
+{
+    if (r == 0)
+        r = stoq_db_run(&o->db, STOQ_STMT_COMMIT);
+    if (r < 0)
+        stoq_db_rollback(&o->db);
+    return r;
+}
+
+static int
+done_locked(struct stoq_outbox *o, const char *connector, int64_t row)
+{
+    struct stoq_query q = start_row(o, STOQ_STMT_OUTBOX_DOC, row, connector);
+    int64_t doc;
+    int r = stoq_query_one(&q, &doc);
+
+    if (r == 0)
+        return -ENOENT;
+    if (r == 1) {
+        q = start_row(o, STOQ_STMT_OUTBOX_DELETE, row, connector);
+        r = stoq_query_run(&q);
+    }
+    if (r == 0) {
+        q = stoq_query_start(&o->db, STOQ_STMT_DOC_COLLECT);
+        stoq_query_int(&q, doc);
+        r = stoq_query_run(&q);
+    }
+    if (r == 0) {
+        q = stoq_query_start(&o->db, STOQ_STMT_STATS_DELIVERED);
+        stoq_query_text(&q, connector);
+        r = stoq_query_run(&q);
+    }
+    return r;
+}
+
+int
+stoq_outbox_done(struct stoq_outbox *o, const char *connector, int64_t row)
+{
+    int r = stoq_db_run(&o->db, STOQ_STMT_BEGIN);
+
+    if (r == 0)
+        r = done_locked(o, connector, row);
+    return settle(o, r);
+}
+
+static int
+retry(struct stoq_outbox *o, const char *connector, int64_t row, uint64_t delay_ms,
+      const char *text)
+{
+    struct stoq_query q = start_row(o, STOQ_STMT_OUTBOX_RETRY, row, connector);
+
+    if (delay_ms > STOQ_OUTBOX_MAX_DELAY_MS)
+        delay_ms = STOQ_OUTBOX_MAX_DELAY_MS;
+    stoq_query_int(&q, real_ms() + (int64_t)delay_ms);
+    stoq_query_text(&q, text);
+    return stoq_query_run(&q);
+}
+
+int
+stoq_outbox_begin(struct stoq_outbox *o, const char *connector, int64_t row,
+                  uint64_t delay_ms)
+{
+    return retry(o, connector, row, delay_ms, "the courier died while delivering this");
+}
+
+int
+stoq_outbox_failed(struct stoq_outbox *o, const char *connector, int64_t row,
+                   uint64_t delay_ms, const char *text)
+{
+    int r = stoq_db_run(&o->db, STOQ_STMT_BEGIN);
+
+    if (r == 0)
+        r = retry(o, connector, row, delay_ms, text);
+    if (r == 0) {
+        struct stoq_query q = stoq_query_start(&o->db, STOQ_STMT_STATS_FAILED);
+
+        stoq_query_text(&q, connector);
+        stoq_query_text(&q, text);
+        r = stoq_query_run(&q);
+    }
+    return settle(o, r);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STOQ_COURIER_CHILD_H
+#define STOQ_COURIER_CHILD_H
+
+/* The courier process itself, from the fork to its exit status. One thread. */
+
+#include <sys/types.h>
+
+#include <stoq/stoq.h>
+
+struct stoq_courier_setup {
+    const struct stoq_config *config;
+    const char *db_path;
+    const char *label; /**< NULL for the command */
+    int control;
+    pid_t parent;
+};
+
+/** Load plugins, report, serve until the control socket closes. @return exit status. */
+int stoq_courier_main(const struct stoq_courier_setup *setup);
+
+#endif

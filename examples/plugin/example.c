@@ -3,7 +3,7 @@
  * example: a worker to copy. It counts the lines of a payload, hands every line that
  * starts with a marker on as a child, and shows options, limits and soft errors.
  *
- * Build it out of tree as README.md says; `stoq plugin info example` shows what the
+ * Build it out of tree as README.md says; `stoq list --plugin-dir .` shows what the
  * library makes of it.
  */
 

@@ -33,16 +33,26 @@ const struct stoq_config *stoq_engine_config(const struct stoq *stoq);
  *  version. Stable over restarts. Plugins loaded later, on demand, do not change it.
  *  Borrowed. */
 const char *stoq_engine_id(const struct stoq *stoq);
-/** {"engine_id", "version", "workers": [loaded], "plugins": {name: facts}}; new tree. */
+/** {"engine_id", "version", "workers": [loaded], "plugins": {name: facts}}; new tree.
+ */
 json_t *stoq_engine_facts(const struct stoq *stoq);
 /** Manifests known to the engine. Borrowed. */
 const struct stoq_catalogue *stoq_engine_catalogue(const struct stoq *stoq);
+/** Where the plugins of this build lie: beside the library in a build tree, else where
+ *  they are installed. It is searched before plugin_dirs.
+ *  @return 0; -ENOENT when there is no such directory; -ENAMETOOLONG. */
+int stoq_bundled_plugin_dir(char *buf, size_t size);
 /** A loaded plugin, or NULL. Borrowed. */
 struct stoq_loaded *stoq_engine_find(const struct stoq *stoq, const char *name);
 /** Load every worker in the catalogue that loads (failures are told again when such a
  *  worker is asked for), plus what they require: for processes that will not be able to
  *  load anything later. */
 void stoq_engine_preload(struct stoq *stoq);
+
+/** Longest this request may be scanned, checked between workers; 0 =
+ * limits.deadline_ms. When it has passed no further worker is started and the verdict
+ * is `timeout`. */
+void stoq_request_set_deadline(struct stoq_request *request, uint64_t deadline_ms);
 
 /** The scanning half only: no archivers, no decorators. Same contract as
  *  stoq_scan_request(). The response holds scan_id and time already. */
@@ -74,8 +84,8 @@ int stoq_response_parse(const char *text, size_t size, struct stoq_response **ou
 /** A request whose payloads are the entries of @p response's results (which it shares),
  *  contents empty until stoq_payload_set_content(). Free it after the response is no
  *  longer finished with it. */
-int stoq_request_restore(const struct stoq_response *response, struct stoq_request **out,
-                         struct stoq_error *err);
+int stoq_request_restore(const struct stoq_response *response,
+                         struct stoq_request **out, struct stoq_error *err);
 /** Give payload @p index its bytes: @p size bytes of @p fd (borrowed; mapped) at
  *  @p offset. */
 int stoq_payload_set_content(struct stoq_request *request, size_t index, int fd,
@@ -90,8 +100,10 @@ int stoq_response_failed(const struct stoq_payload_meta *meta, uint64_t size,
                          enum stoq_verdict verdict, const char *engine_id,
                          const char *text, struct stoq_response **out,
                          struct stoq_error *err);
-/** A document for other bytes of equal content: a copy of @p text with a new scan_id and
- *  time, root 0's extra_data made from @p meta, and "reused_from": old scan_id. */
+/** A document for other bytes of equal content: a copy of @p text with a new scan_id
+ * and time, root 0's extra_data made from @p meta, and "reused_from": old scan_id.
+ *  Archivers' results stay (equal content is archived once); decorators is empty again,
+ *  and so are errors of decorators and connectors, which are to be called anew. */
 int stoq_response_reuse(const char *text, size_t size,
                         const struct stoq_payload_meta *meta,
                         struct stoq_response **out, struct stoq_error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a plugin is, without making an instance: for `stoq list` and `stoq plugin info`.
+ * What a plugin is, without making an instance: for `stoq list`.
  */
 
 #include <errno.h>

@@ -84,7 +84,7 @@ void stoq_loaded_identity(const struct stoq_loaded *p, uint8_t out[STOQ_SHA256_S
 /** Roles, ABI, thread model, traits and options of an object without opening an
  *  instance, as a JSON object {name, version, roles: [stoQ's class names, "Worker"],
  *  operations: ["scan"], abi, thread_model, options: [{name, type, default, help}],
- *  path, manifest, ...}; for `stoq list` and `stoq plugin info`. */
+ *  path, manifest, ...}; for `stoq list`. */
 int stoq_manifest_describe(const struct stoq_manifest *manifest, json_t **out,
                            struct stoq_error *err);
 

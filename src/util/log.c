@@ -31,7 +31,7 @@ static struct {
     int fd;                   /* -1 = stderr only */
     size_t max_bytes;
     unsigned backups;
-    bool json;
+    bool json, quiet;
     atomic_flag rotating;
 } state = {
     .level = STOQ_LEVEL_INFO, .ident = "stoq", .fd = -1, .rotating = ATOMIC_FLAG_INIT};
@@ -53,6 +53,7 @@ stoq_log_setup(const struct stoq_log_config *config, struct stoq_error *err)
     (void)snprintf(state.ident, sizeof(state.ident), "%s",
                    config->ident ? config->ident : "stoq");
     state.json = config->json;
+    state.quiet = config->quiet;
     state.max_bytes = config->max_bytes;
     state.backups = config->backups;
     if (!config->dir || !*config->dir)
@@ -181,7 +182,8 @@ stoq_log_write(enum stoq_level level, const char *plugin, const char *file,
     (void)clock_gettime(CLOCK_REALTIME, &record.time);
     struct stoq_log_line out;
     stoq_log_format(&out, &record, false, state.json);
-    (void)stoq_write_full(STDERR_FILENO, out.data, out.size);
+    if (!state.quiet || level <= STOQ_LEVEL_WARNING)
+        (void)stoq_write_full(STDERR_FILENO, out.data, out.size);
     if (state.fd >= 0) {
         stoq_log_format(&out, &record, true, state.json);
         rotate_if_full(out.size);

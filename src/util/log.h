@@ -21,6 +21,7 @@ struct stoq_log_config {
     size_t max_bytes;      /**< rotate at this size; 0 = never */
     unsigned backups;      /**< rotated files kept */
     bool json;             /**< JSON lines instead of text */
+    bool quiet;            /**< standard error gets warnings and errors only */
 };
 
 /** Start logging as @p config says. @return 0 or -errno (the directory or the file

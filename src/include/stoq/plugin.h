@@ -7,8 +7,9 @@
  *
  * A plugin is a shared object that exports one symbol, a `const struct stoq_plugin`,
  * beside a manifest NAME.stoq. Which roles it plays follows from the operations it
- * sets. Workers and dispatchers run in scanner processes without files or network;
- * archivers, decorators and connectors run in the courier.
+ * sets. Workers and dispatchers run in scanner processes, and must do with what they
+ * opened in `open`: count on neither files nor network in a call. Archivers, decorators
+ * and connectors run in the courier.
  *
  * Threads: the library serialises calls as `thread_model` asks; an author who sets
  * nothing gets one call at a time. JSON values handed over belong to the library from

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The providers' queue: order, bound, closing, cancelling. */
+
+#include "test_core_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/queue.h"
+#include "util/auto.h"
+
+STOQ_DEFINE_AUTO(stoq_queue)
+
+static struct stoq_queue *
+queue_of(size_t room)
+{
+    struct stoq_queue *q = NULL;
+    ck_assert_int_eq(stoq_queue_new(room, &q, NULL), 0);
+    return q;
+}
+
+START_TEST(test_items)
+{
+    STOQ_AUTO(stoq_queue) q = queue_of(3);
+    struct stoq_queue_item item = {0};
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), -ETIMEDOUT);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(stoq_queue_put_fd(q, fd, "/dev/null", json_object()), 0);
+    ck_assert_int_eq(stoq_queue_put_bytes(q, "ab", 2, NULL), 0);
+    ck_assert_int_eq(stoq_queue_put_task(q, "arch", json_pack("{s:i}", "n", 1)), 0);
+
+    ck_assert_int_eq(stoq_queue_take(q, &item, UINT64_MAX), 0);
+    ck_assert_int_eq(item.kind, STOQ_ITEM_FILE);
+    ck_assert_int_eq(item.fd, fd);
+    ck_assert_str_eq(item.path, "/dev/null");
+    stoq_queue_item_fini(&item);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+    ck_assert_int_eq(stoq_queue_take(q, &item, 1000), 0);
+    ck_assert_int_eq(item.kind, STOQ_ITEM_BYTES);
+    ck_assert_uint_eq(item.size, 2);
+    ck_assert_mem_eq(item.data, "ab", 2);
+    stoq_queue_item_fini(&item);
+    stoq_queue_close(q);
+    ck_assert_int_eq(stoq_queue_put_bytes(q, "", 0, NULL), -ECANCELED);
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), 0);
+    ck_assert_int_eq(item.kind, STOQ_ITEM_TASK);
+    ck_assert_str_eq(item.archiver, "arch");
+    ck_assert_int_eq(json_integer_value(json_object_get(item.task, "n")), 1);
+    stoq_queue_item_fini(&item);
+    ck_assert_int_eq(stoq_queue_take(q, &item, UINT64_MAX), -EPIPE);
+}
+END_TEST
+
+#define ITEMS 1000
+
+static void *
+put_all(void *arg)
+{
+    for (int i = 0; i < ITEMS; i++)
+        if (stoq_queue_put_bytes(arg, &i, sizeof(i), NULL) < 0)
+            return arg;
+    stoq_queue_close(arg);
+    return NULL;
+}
+
+/* A producer faster than the consumer waits, and nothing is lost or turned round. */
+START_TEST(test_bounded)
+{
+    STOQ_AUTO(stoq_queue) q = queue_of(2);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, put_all, q), 0);
+    struct stoq_queue_item item;
+    int taken = 0;
+    while (stoq_queue_take(q, &item, UINT64_MAX) == 0) {
+        ck_assert_mem_eq(item.data, &taken, sizeof(taken));
+        stoq_queue_item_fini(&item);
+        taken++;
+    }
+    ck_assert_int_eq(taken, ITEMS);
+    void *failed = q;
+    ck_assert_int_eq(pthread_join(thread, &failed), 0);
+    ck_assert_ptr_null(failed);
+}
+END_TEST
+
+/* A put that waits for room ends when the run does. */
+START_TEST(test_cancel)
+{
+    STOQ_AUTO(stoq_queue) q = queue_of(1);
+    pthread_t thread;
+    struct pollfd p = {.fd = stoq_queue_cancel_fd(q), .events = POLLIN};
+    ck_assert_int_eq(poll(&p, 1, 0), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, put_all, q), 0);
+    stoq_queue_cancel(q);
+    void *failed = NULL;
+    ck_assert_int_eq(pthread_join(thread, &failed), 0);
+    ck_assert_ptr_eq(failed, q);
+    ck_assert_int_eq(poll(&p, 1, 0), 1);
+    struct stoq_queue_item item;
+    ck_assert_int_eq(stoq_queue_take(q, &item, UINT64_MAX), -ECANCELED);
+}
+END_TEST
+
+static void
+fill(TCase *tc)
+{
+    tcase_add_test(tc, test_items);
+    tcase_add_test(tc, test_bounded);
+    tcase_add_test(tc, test_cancel);
+}
+
+int
+main(void)
+{
+    return run_suite("core_queue", fill);
+}

@@ -36,7 +36,7 @@ enum stoq_priority {
 
 /** Bytes of one payload for the archivers. */
 struct stoq_extent {
-    uint32_t index;  /**< entry of the document's results; 0 with fd of the job itself */
+    uint32_t index; /**< entry of the document's results; 0 with fd of the job itself */
     uint64_t offset; /**< in payloads_fd */
     uint64_t size;
 };
@@ -47,12 +47,12 @@ struct stoq_outcome {
     char scan_id[STOQ_UUID_SIZE];
     uint8_t sha256[STOQ_SHA256_SIZE];
     bool has_sha256;
-    bool reusable;         /**< for equal content under the same engine id */
-    bool reused;           /**< answered from the content cache, nothing was scanned */
-    char *document;        /**< compact JSON, NUL-terminated */
-    size_t document_size;  /**< without the NUL */
-    struct stat st;        /**< of the descriptor, when its bytes had been read */
-    int payloads_fd;       /**< memfd with children to archive, or -1 */
+    bool reusable;        /**< for equal content under the same engine id */
+    bool reused;          /**< answered from the content cache, nothing was scanned */
+    char *document;       /**< compact JSON, NUL-terminated */
+    size_t document_size; /**< without the NUL */
+    struct stat st;       /**< of the descriptor, when its bytes had been read */
+    int payloads_fd;      /**< memfd with children to archive, or -1 */
     struct stoq_extent *extents;
     size_t extent_count;
 };
@@ -67,18 +67,18 @@ typedef bool (*stoq_job_same)(void *arg, const struct stat *before,
                               const struct stat *after);
 
 struct stoq_job_spec {
-    int fd;                /**< readable regular file, or memfd; taken, even on failure */
-    const char *filename;  /**< raw bytes, copied; NULL = none (standard input) */
-    const char *path;      /**< raw bytes, copied; NULL = none */
+    int fd; /**< readable regular file, or memfd; taken, even on failure */
+    const char *filename;   /**< raw bytes, copied; NULL = none (standard input) */
+    const char *path;       /**< raw bytes, copied; NULL = none */
     const char *source_dir; /**< becomes extra_data.source_dir; copied; NULL = none */
-    const char *owner;     /**< copied; NULL = none */
-    const char *request_source;           /**< copied; NULL = none */
-    const json_t *request_extra;          /**< copied; NULL = {} */
-    const char *const *start_dispatch;    /**< copied; NULL = none */
+    const char *owner;      /**< copied; NULL = none */
+    const char *request_source;        /**< copied; NULL = none */
+    const json_t *request_extra;       /**< copied; NULL = {} */
+    const char *const *start_dispatch; /**< copied; NULL = none */
     enum stoq_priority priority;
-    uint64_t deadline_ms;  /**< from when a scanner takes it; 0 = the configuration's */
-    bool want_payloads;    /**< hand back what archivers want */
-    bool reuse;            /**< ask the pool's reuse function before scanning */
+    uint64_t deadline_ms; /**< from when a scanner takes it; 0 = the configuration's */
+    bool want_payloads;   /**< hand back what archivers want */
+    bool reuse;           /**< ask the pool's reuse function before scanning */
     stoq_job_same same;
     stoq_job_done done;
     void *arg;
@@ -86,9 +86,9 @@ struct stoq_job_spec {
 
 struct stoq_pool_config {
     const struct stoq_config *config; /**< borrowed; must outlive the pool */
-    int zygote_fd;        /**< control socket of a ready zygote; taken */
-    const char *engine_id; /**< of that zygote; copied */
-    unsigned scanners;    /**< 0 = online cores */
+    int zygote_fd;                    /**< control socket of a ready zygote; taken */
+    const char *engine_id;            /**< of that zygote; copied */
+    unsigned scanners;                /**< 0 = online cores */
     /** The zygote is gone. Give the pool a new one with stoq_pool_set_zygote(); until
      *  then jobs wait. NULL: jobs fail with an error document. */
     void (*zygote_lost)(void *arg);

@@ -29,7 +29,8 @@ struct stoq_zygote {
  * @param label    shown in ps as "stoqfs: zygote LABEL"; may be NULL for the command.
  */
 int stoq_zygote_spawn(const struct stoq_config *config, const char *const *preload,
-                      const char *label, struct stoq_zygote *out, struct stoq_error *err);
+                      const char *label, struct stoq_zygote *out,
+                      struct stoq_error *err);
 /** Wait until it has loaded everything. @return 0 with engine_id and facts set; the
  *  child's own error (unknown plugin, bad option, ...); -ETIMEDOUT; -EPIPE it died. */
 int stoq_zygote_wait(struct stoq_zygote *z, int timeout_ms, struct stoq_error *err);

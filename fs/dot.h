@@ -13,6 +13,9 @@
 
 #define STOQFS_DOT_NAME ".stoq"
 
+/** Set in inode numbers shown for .stoq and what is in it. */
+#define STOQFS_DOT_INO (UINT64_C(3) << 62)
+
 /** virtual_id of the directory itself. */
 #define STOQFS_DOT_ROOT 1U
 
@@ -28,9 +31,12 @@ void stoqfs_dot_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_in
 void stoqfs_dot_release(fuse_req_t req, struct fuse_file_info *fi);
 /** Names and types in directory @p n. Calls @p add for each; stops when it is false. */
 void stoqfs_dot_list(struct stoqfs *fs, struct stoqfs_node *n,
-                     bool (*add)(void *arg, const char *name, uint64_t ino, mode_t type),
+                     bool (*add)(void *arg, const char *name, uint64_t ino,
+                                 mode_t type),
                      void *arg);
 
+/** The metrics in Prometheus's text format; caller frees. NULL on -ENOMEM. */
+char *stoqfs_metrics(struct stoqfs *fs);
 /** The status document; new tree, or NULL on -ENOMEM. See stoqfs(1), STATUS. */
 json_t *stoqfs_status(struct stoqfs *fs);
 

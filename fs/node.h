@@ -5,8 +5,9 @@
 /*
  * The node table: an arena of slots in shared memory (memfd, grown in place of a large
  * reserved mapping), a node's number being its slot's. A slot names its file by file
- * handle with generation; beside it a bounded cache of O_PATH descriptors. Where handles
- * cannot be had or reopened (unprivileged, exotic sources) a node keeps its descriptor.
+ * handle with generation; beside it a bounded cache of O_PATH descriptors. Where
+ * handles cannot be had or reopened (unprivileged, exotic sources) a node keeps its
+ * descriptor.
  *
  * One inode of the source is one node, found by (dev, ino, generation of the handle).
  * Virtual nodes (sidecars, .stoq) live in the same table and have a kind.
@@ -39,6 +40,10 @@ struct stoqfs_node *stoqfs_node_get(struct stoqfs_nodes *t, fuse_ino_t ino);
 fuse_ino_t stoqfs_node_number(const struct stoqfs_node *n);
 enum stoqfs_kind stoqfs_node_kind(const struct stoqfs_node *n);
 uint64_t stoqfs_node_virtual_id(const struct stoqfs_node *n);
+/** S_IFMT bits of a real node. */
+mode_t stoqfs_node_type(const struct stoqfs_node *n);
+/** Distinguishes the uses of one number over time; for fuse_entry_param. */
+uint64_t stoqfs_node_generation(struct stoqfs_nodes *t, const struct stoqfs_node *n);
 /** Of a sidecar: its file's node. Borrowed, pinned as long as the sidecar lives. */
 struct stoqfs_node *stoqfs_node_base(const struct stoqfs_node *n);
 
@@ -53,6 +58,16 @@ int stoqfs_node_lookup(struct stoqfs_nodes *t, struct stoqfs_node *parent,
 int stoqfs_node_sidecar(struct stoqfs_nodes *t, struct stoqfs_node *base,
                         struct stoqfs_node **out);
 int stoqfs_node_dot(struct stoqfs_nodes *t, uint64_t id, struct stoqfs_node **out);
+/** As stoqfs_node_lookup(), with st_ino the source's own. */
+int stoqfs_node_lookup_raw(struct stoqfs_nodes *t, struct stoqfs_node *parent,
+                           const char *name, struct stoqfs_node **out, struct stat *st);
+/** The same for a file that was just created as @p name in @p parent and is open as
+ *  @p fd (borrowed): what is there now under that name does not matter. */
+int stoqfs_node_adopt(struct stoqfs_nodes *t, struct stoqfs_node *parent,
+                      const char *name, int fd, struct stoqfs_node **out,
+                      struct stat *st);
+/** Count one more lookup of a node that is in use. */
+void stoqfs_node_ref(struct stoqfs_nodes *t, struct stoqfs_node *n);
 /** The kernel forgets @p count lookups (also undoes a lookup whose reply failed). */
 void stoqfs_node_forget(struct stoqfs_nodes *t, fuse_ino_t ino, uint64_t count);
 /** Keep @p n although the kernel may forget it. */
@@ -66,6 +81,12 @@ void stoqfs_node_fd_put(struct stoqfs_nodes *t, struct stoqfs_node *n, int fd);
 /** open(2) the node itself with @p flags (no O_NOFOLLOW trick needed: symlinks are
  *  never followed). @return descriptor (caller closes) or -errno. */
 int stoqfs_node_open(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags);
+/** openat(2), O_CLOEXEC, that makes room when out of descriptors. @return fd or -errno.
+ */
+int stoqfs_nodes_openat(struct stoqfs_nodes *t, int dir, const char *name, int flags);
+/** Out of descriptors: drop half of the cached ones. @return whether any was dropped.
+ */
+bool stoqfs_nodes_relieve(struct stoqfs_nodes *t);
 /** fstat of the node, st_ino still the source's own. */
 int stoqfs_node_stat(struct stoqfs_nodes *t, struct stoqfs_node *n, struct stat *st);
 /** The inode number shown to users for a source file: unique over the devices below
@@ -80,17 +101,38 @@ int stoqfs_node_path(struct stoqfs_nodes *t, struct stoqfs_node *n, char *buf,
 /** The node was renamed to @p name in @p parent. */
 void stoqfs_node_renamed(struct stoqfs_nodes *t, struct stoqfs_node *n,
                          struct stoqfs_node *parent, const char *name);
+/** The name @p name in @p parent is gone; the node's path, when it was that, is
+ * unknown. */
+void stoqfs_node_unnamed(struct stoqfs_nodes *t, struct stoqfs_node *n,
+                         struct stoqfs_node *parent, const char *name);
+/** The directory the node was last seen in, pinned; NULL when unknown and for SRC. */
+struct stoqfs_node *stoqfs_node_parent(struct stoqfs_nodes *t, struct stoqfs_node *n);
 /** The known node of a source inode, pinned, or NULL; for the watch. */
-struct stoqfs_node *stoqfs_node_find(struct stoqfs_nodes *t, uint64_t dev, uint64_t ino);
+struct stoqfs_node *stoqfs_node_find(struct stoqfs_nodes *t, uint64_t dev,
+                                     uint64_t ino);
 
 /** Writers: opens for writing less closes. */
 void stoqfs_node_writers_add(struct stoqfs_node *n, int delta);
 int stoqfs_node_writers(const struct stoqfs_node *n);
+/** Counts opens for writing and truncations: equal twice with no writers in between
+ *  means that nobody wrote through the mount. */
+unsigned stoqfs_node_write_seq(const struct stoqfs_node *n);
 /** Set by write operations; tells and clears. */
 void stoqfs_node_set_dirty(struct stoqfs_node *n);
 bool stoqfs_node_take_dirty(struct stoqfs_node *n);
 /** Identity under which the kernel's page cache of this node was filled; keep_cache is
  *  right when it is the same at the next open. Returns whether equal, and stores. */
 bool stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st);
+/** The kernel is given these attributes; and whether they were the last it was given.
+ */
+void stoqfs_node_told(struct stoqfs_node *n, const struct stat *st);
+bool stoqfs_node_was_told(const struct stoqfs_node *n, const struct stat *st);
+
+/** The path by which an open descriptor's file can be reached, for calls that know no
+ *  AT_EMPTY_PATH. Magic links: a symlink's own inode is reached, not its target. */
+struct stoqfs_fd_path {
+    char text[32];
+};
+const char *stoqfs_fd_path(int fd, struct stoqfs_fd_path *buf);
 
 #endif

@@ -27,12 +27,13 @@ struct stoqfs_options {
     bool foreground, debug;
     bool enforce;
     bool read_only;
-    bool nonempty;    /**< a mount point with entries in it is accepted */
-    bool strict;      /**< coherence=strict: the kernel caches nothing */
+    bool nonempty;      /**< a mount point with entries in it is accepted */
+    bool noallow_other; /**< root mounts are for everybody unless this is set */
+    bool strict;        /**< coherence=strict: the kernel caches nothing */
     enum stoqfs_sidecars sidecars;
-    uint64_t deadline_ms;  /**< longest a reader waits for a verdict */
-    unsigned scanners;     /**< 0 = online cores */
-    unsigned threads;      /**< FUSE loop threads */
+    uint64_t deadline_ms;       /**< longest a reader waits for a verdict */
+    unsigned scanners;          /**< 0 = online cores */
+    unsigned threads;           /**< FUSE loop threads */
     struct stoq_config *config; /**< owned: file, then the command line's plugins */
     struct stoq_strv fuse_args; /**< "-o…" strings for libfuse, e.g. allow_other */
 };

@@ -22,10 +22,14 @@ bool stoqfs_sidecar_of(const char *base, char name[256]);
 
 /** LOOKUP of a name for which stoqfs_sidecar_name() holds and nothing real exists.
  *  Replies: entry | err (ENOENT no regular file NAME, EINTR, EIO, ETIMEDOUT). */
-void stoqfs_sidecar_lookup(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *parent,
-                           const char *base);
-/** Replies: attr | err. */
+void stoqfs_sidecar_lookup(struct stoqfs *fs, fuse_req_t req,
+                           struct stoqfs_node *parent, const char *base);
+/** Of the newest result; scans when the file has changed. Replies: attr | err. */
 void stoqfs_sidecar_getattr(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n);
+/** The same through an open handle: the size is that of its snapshot. @p fi NULL = as
+ *  stoqfs_sidecar_getattr(). */
+void stoqfs_sidecar_fgetattr(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n,
+                             struct fuse_file_info *fi);
 /** Opens a snapshot. Replies: open | err (EPERM for writing, EACCES, EIO). */
 void stoqfs_sidecar_open(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n,
                          struct fuse_file_info *fi);

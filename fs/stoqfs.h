@@ -44,17 +44,17 @@ struct stoqfs_counters {
 struct stoqfs {
     const struct stoqfs_options *options;
     struct fuse_session *se;
-    int source_fd;          /**< O_PATH|O_DIRECTORY of SRC, opened before mounting */
+    int source_fd; /**< O_PATH|O_DIRECTORY of SRC, opened before mounting */
     struct stoqfs_nodes *nodes;
     struct stoqfs_gate *gate;
-    struct stoqfs_watch *watch;        /**< NULL when inotify is not to be had */
+    struct stoqfs_watch *watch; /**< NULL when inotify is not to be had */
     struct stoq_store *store;
     struct stoq_pool *pool;
     struct stoq_courier_client *courier; /**< NULL when nothing is configured for it */
-    bool finish;            /**< archivers or decorators are configured */
+    bool finish;                         /**< archivers or decorators are configured */
     char engine_id[STOQ_SHA256_HEX];
-    json_t *engine_facts;   /**< of the zygote at start; read-only */
-    uint64_t started_ms;    /**< stoq_now_ms() at mount */
+    json_t *engine_facts; /**< of the zygote at start; read-only */
+    uint64_t started_ms;  /**< stoq_now_ms() at mount */
     struct stoqfs_counters counters;
     double attr_timeout, entry_timeout; /**< seconds */
 };

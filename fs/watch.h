@@ -12,7 +12,8 @@
 
 /** Start watching (the tree is walked in the background). -errno when inotify cannot be
  *  had at all; reaching the watch limit only degrades. */
-int stoqfs_watch_new(struct stoqfs *fs, struct stoqfs_watch **out, struct stoq_error *err);
+int stoqfs_watch_new(struct stoqfs *fs, struct stoqfs_watch **out,
+                     struct stoq_error *err);
 /** Stop the thread. */
 void stoqfs_watch_free(struct stoqfs_watch *w);
 /** {"directories": n, "complete": bool, "limit_reached": bool, "overflows": n}; new. */

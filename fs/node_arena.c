@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The arena of node.h: two arrays of the same index, one in a memfd that another
+ * process can map, one private. Address space is reserved once, so that pointers stay;
+ * memory is used by chunks of slots, lowest first, and given back when a chunk is
+ * empty.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "node_impl.h"
+#include "util/auto.h"
+
+#define RESERVE_MOST  (UINT32_C(1) << 26)
+#define RESERVE_LEAST (UINT32_C(1) << 16)
+
+static bool
+reserve(struct stoqfs_nodes *t, uint32_t slots)
+{
+    size_t shared = (size_t)slots * sizeof(*t->slots);
+    size_t private = (size_t)slots * sizeof(*t->nodes);
+    void *a = mmap(NULL, shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                   t->memfd, 0);
+    if (a == MAP_FAILED)
+        return false;
+    void *b = mmap(NULL, private, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (b == MAP_FAILED) {
+        (void)munmap(a, shared);
+        return false;
+    }
+    t->slots = a;
+    t->nodes = b;
+    t->capacity = slots;
+    return true;
+}
+
+int
+stoqfs_arena_init(struct stoqfs_nodes *t)
+{
+    t->memfd = memfd_create("stoqfs-nodes", MFD_CLOEXEC);
+    if (t->memfd < 0)
+        return -errno;
+    /* strict overcommit or an address space limit: less is enough for most */
+    uint32_t slots = RESERVE_MOST;
+    while (!reserve(t, slots)) {
+        slots /= 2;
+        if (slots < RESERVE_LEAST)
+            return -ENOMEM;
+    }
+    t->chunks = calloc(slots / CHUNK_SLOTS, sizeof(*t->chunks));
+    return t->chunks ? 0 : -ENOMEM;
+}
+
+void
+stoqfs_arena_fini(struct stoqfs_nodes *t)
+{
+    if (t->slots)
+        (void)munmap(t->slots, (size_t)t->capacity * sizeof(*t->slots));
+    if (t->nodes)
+        (void)munmap(t->nodes, (size_t)t->capacity * sizeof(*t->nodes));
+    free(t->chunks);
+    if (t->memfd >= 0)
+        (void)close(t->memfd);
+}
+
+static int
+grow_locked(struct stoqfs_nodes *t)
+{
+    if (t->chunks_made == t->capacity / CHUNK_SLOTS)
+        return -ENFILE;
+    size_t bytes = CHUNK_SLOTS * sizeof(*t->slots);
+    if (ftruncate(t->memfd, (off_t)((t->chunks_made + 1U) * bytes)) < 0)
+        return -errno;
+    if (t->chunks_made == 0) { /* 0 is no number, 1 is FUSE_ROOT_ID */
+        t->chunks[0].bits[0] = 1;
+        t->chunks[0].used = 1;
+    }
+    t->chunks_made++;
+    return 0;
+}
+
+static uint32_t
+find_free(struct chunk *c)
+{
+    for (uint32_t word = 0; word < CHUNK_SLOTS / 64; word++) {
+        if (c->bits[word] != UINT64_MAX) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(~c->bits[word]);
+            c->bits[word] |= UINT64_C(1) << bit;
+            c->used++;
+            return word * 64 + bit;
+        }
+    }
+    return 0; /* not reached: used < CHUNK_SLOTS */
+}
+
+struct stoqfs_node *
+stoqfs_arena_take_locked(struct stoqfs_nodes *t)
+{
+    while (t->hint < t->chunks_made && t->chunks[t->hint].used == CHUNK_SLOTS)
+        t->hint++;
+    if (t->hint == t->chunks_made && grow_locked(t) < 0)
+        return NULL;
+    uint32_t number = t->hint * CHUNK_SLOTS + find_free(&t->chunks[t->hint]);
+    struct stoqfs_node *n = &t->nodes[number];
+    memset(&t->slots[number], 0, sizeof(t->slots[number]));
+    memset(n, 0, sizeof(*n));
+    n->number = number;
+    n->fd = -1;
+    t->slots[number].generation = ++t->generation;
+    t->used++;
+    return n;
+}
+
+/* Best effort: what stays is used again. */
+static void
+give_back_chunk(struct stoqfs_nodes *t, uint32_t index)
+{
+    size_t first = (size_t)index * CHUNK_SLOTS;
+    (void)madvise(&t->slots[first], CHUNK_SLOTS * sizeof(*t->slots), MADV_REMOVE);
+    (void)madvise(&t->nodes[first], CHUNK_SLOTS * sizeof(*t->nodes), MADV_DONTNEED);
+}
+
+void
+stoqfs_arena_give_locked(struct stoqfs_nodes *t, struct stoqfs_node *n)
+{
+    uint32_t number = n->number;
+    uint32_t index = number / CHUNK_SLOTS;
+    struct chunk *c = &t->chunks[index];
+    t->slots[number].generation = 0;
+    n->kind = 0;
+    c->bits[number % CHUNK_SLOTS / 64] &= ~(UINT64_C(1) << number % 64);
+    c->used--;
+    t->used--;
+    if (index < t->hint)
+        t->hint = index;
+    /* keep one chunk, lest a node coming and going costs a page fault each time */
+    if (c->used == 0 && t->used > 0)
+        give_back_chunk(t, index);
+}

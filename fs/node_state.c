@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a node says of itself: constants, and counters that are atomics of their own so
+ * that no lock is needed.
+ */
+
+#include "node_impl.h"
+
+fuse_ino_t
+stoqfs_node_number(const struct stoqfs_node *n)
+{
+    return n->number;
+}
+
+enum stoqfs_kind
+stoqfs_node_kind(const struct stoqfs_node *n)
+{
+    return (enum stoqfs_kind)n->kind;
+}
+
+uint64_t
+stoqfs_node_virtual_id(const struct stoqfs_node *n)
+{
+    return n->kind == STOQFS_DOT ? n->what.virtual_id : 0;
+}
+
+mode_t
+stoqfs_node_type(const struct stoqfs_node *n)
+{
+    return n->type;
+}
+
+uint64_t
+stoqfs_node_generation(struct stoqfs_nodes *t, const struct stoqfs_node *n)
+{
+    return t->slots[n->number].generation; /* constant while in use */
+}
+
+struct stoqfs_node *
+stoqfs_node_base(const struct stoqfs_node *n)
+{
+    return n->kind == STOQFS_SIDECAR ? n->what.base : NULL;
+}
+
+void
+stoqfs_node_writers_add(struct stoqfs_node *n, int delta)
+{
+    (void)atomic_fetch_add(&n->writers, delta);
+    if (delta >= 0) /* 0: a truncation without a handle */
+        (void)atomic_fetch_add(&n->write_seq, 1);
+}
+
+int
+stoqfs_node_writers(const struct stoqfs_node *n)
+{
+    return atomic_load(&n->writers);
+}
+
+unsigned
+stoqfs_node_write_seq(const struct stoqfs_node *n)
+{
+    return atomic_load(&n->write_seq);
+}
+
+void
+stoqfs_node_set_dirty(struct stoqfs_node *n)
+{
+    atomic_store(&n->dirty, true);
+}
+
+bool
+stoqfs_node_take_dirty(struct stoqfs_node *n)
+{
+    return atomic_exchange(&n->dirty, false);
+}
+
+static uint64_t
+fold(uint64_t h, uint64_t value)
+{
+    h = (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ (h >> 29);
+}
+
+/* 64 bits of the identity, never 0, which stands for none. */
+static uint64_t
+digest(const struct stat *st)
+{
+    uint64_t h = fold(UINT64_C(0x5bd1e995), (uint64_t)st->st_size);
+    h = fold(h, (uint64_t)st->st_mtim.tv_sec);
+    h = fold(h, (uint64_t)st->st_mtim.tv_nsec);
+    h = fold(h, (uint64_t)st->st_ctim.tv_sec);
+    h = fold(h, (uint64_t)st->st_ctim.tv_nsec);
+    return h ? h : 1;
+}
+
+bool
+stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st)
+{
+    uint64_t now = digest(st);
+    return atomic_exchange(&n->cached, now) == now;
+}
+
+void
+stoqfs_node_told(struct stoqfs_node *n, const struct stat *st)
+{
+    atomic_store(&n->told, digest(st));
+}
+
+bool
+stoqfs_node_was_told(const struct stoqfs_node *n, const struct stat *st)
+{
+    return atomic_load(&n->told) == digest(st);
+}

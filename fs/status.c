@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The status document: what the mount does, in numbers, and what is wrong with it, in
+ * sentences. Its parts read other rooms through their doors; no lock of its own.
+ */
+
+#include <stoq/plugin.h>
+#include <string.h>
+
+#include "core/config.h"
+#include "dot.h"
+#include "gate.h"
+#include "node.h"
+#include "util/auto.h"
+#include "watch.h"
+
+static json_int_t
+value(atomic_ullong *counter)
+{
+    return (json_int_t)atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static json_t *
+verdicts(struct stoqfs *fs)
+{
+    json_t *out = json_object();
+    for (unsigned v = 0; v < STOQ_VERDICT_COUNT; v++)
+        (void)json_object_set_new(out, stoq_verdict_name((enum stoq_verdict)v),
+                                  json_integer(value(&fs->counters.verdicts[v])));
+    return out;
+}
+
+/* What the yara plugin told of its rules when the engine started. */
+static json_t *
+rules(const struct stoqfs *fs)
+{
+    const json_t *plugins = json_object_get(fs->engine_facts, "plugins");
+    const json_t *facts = json_object_get(json_object_get(plugins, "yara"), "rules");
+    json_t *out = json_object();
+    const json_t *loaded = json_object_get(facts, "loaded");
+    const json_t *failed = json_object_get(facts, "failed");
+    (void)json_object_set_new(out, "loaded",
+                              loaded ? json_deep_copy(loaded) : json_integer(0));
+    (void)json_object_set_new(out, "failed",
+                              failed ? json_deep_copy(failed) : json_array());
+    return out;
+}
+
+static json_t *
+outbox(const struct stoqfs *fs)
+{
+    json_t *out = json_object();
+    const char *const *name = stoq_strv_items(&fs->options->config->connectors);
+    for (; *name; name++) {
+        struct stoq_outbox_stats s = {0};
+        json_t *one = json_object();
+        int r = stoq_store_outbox_stats(fs->store, *name, &s);
+        (void)json_object_set_new(one, "waiting", json_integer((json_int_t)s.waiting));
+        (void)json_object_set_new(one, "delivered",
+                                  json_integer((json_int_t)s.delivered));
+        (void)json_object_set_new(one, "failures",
+                                  json_integer((json_int_t)s.failures));
+        const char *text = r < 0 ? strerror(-r) : s.last_error;
+        if (*text)
+            (void)stoq_json_set_text(one, "last_error", text, strlen(text));
+        else
+            (void)json_object_set_new(one, "last_error", json_null());
+        (void)json_object_set_new(out, *name, one);
+    }
+    return out;
+}
+
+static void
+say(json_t *list, const char *text)
+{
+    (void)json_array_append_new(list, json_string(text));
+}
+
+static void
+degraded_store(struct stoqfs *fs, json_t *list)
+{
+    char text[256];
+    uint64_t dropped = 0;
+    int r = stoq_store_health(fs->store, &dropped);
+    if (r < 0) {
+        (void)snprintf(text, sizeof(text), "results cannot be stored: %s",
+                       strerror(-r));
+        say(list, text);
+    }
+    if (dropped) {
+        (void)snprintf(text, sizeof(text),
+                       "%llu results were dropped because they could not be stored",
+                       (unsigned long long)dropped);
+        say(list, text);
+    }
+}
+
+static json_t *
+degraded(struct stoqfs *fs, const json_t *watch, const json_t *rule_facts)
+{
+    char text[256];
+    json_t *list = json_array();
+    degraded_store(fs, list);
+    if (!fs->watch)
+        say(list, "inotify is not available: changes behind the mount are noticed when "
+                  "files are opened");
+    if (json_is_true(json_object_get(watch, "limit_reached")))
+        say(list, "the limit of inotify watches is reached "
+                  "(fs.inotify.max_user_watches): changes behind the mount are noticed "
+                  "late in some directories");
+    size_t failed = json_array_size(json_object_get(rule_facts, "failed"));
+    if (failed) {
+        (void)snprintf(text, sizeof(text), "%zu rule files did not load", failed);
+        say(list, text);
+    }
+    return list;
+}
+
+static void
+add_work(struct stoqfs *fs, json_t *out)
+{
+    struct stoq_pool_stats pool = {0};
+    uint64_t waiting = 0, results = 0;
+    struct stoqfs_counters *c = &fs->counters;
+    stoq_pool_stats(fs->pool, &pool);
+    stoqfs_gate_stats(fs->gate, &waiting, &results);
+    json_t *reused = json_object();
+    (void)json_object_set_new(reused, "identity",
+                              json_integer(value(&c->reused_identity)));
+    (void)json_object_set_new(reused, "content",
+                              json_integer(value(&c->reused_content)));
+    const struct {
+        const char *name;
+        json_int_t value;
+    } numbers[] = {
+        {"opens", value(&c->opens)},
+        {"denied", value(&c->denied)},
+        {"interrupted", value(&c->interrupted)},
+        {"results", (json_int_t)results},
+        {"waiting", (json_int_t)waiting},
+        {"queued", (json_int_t)pool.queued},
+        {"running", (json_int_t)pool.running},
+        {"scanner_restarts", (json_int_t)pool.restarts},
+        {"zygote_restarts", value(&c->zygote_restarts)},
+        {"courier_restarts", value(&c->courier_restarts)},
+    };
+    (void)json_object_set_new(out, "scans", json_integer(value(&c->scans)));
+    (void)json_object_set_new(out, "reused", reused);
+    (void)json_object_set_new(out, "verdicts", verdicts(fs));
+    for (size_t i = 0; i < STOQ_ARRAY_SIZE(numbers); i++)
+        (void)json_object_set_new(out, numbers[i].name, json_integer(numbers[i].value));
+}
+
+static void
+add_mount(struct stoqfs *fs, json_t *out)
+{
+    const struct stoqfs_options *o = fs->options;
+    uint64_t nodes = 0, descriptors = 0;
+    stoqfs_nodes_stats(fs->nodes, &nodes, &descriptors);
+    (void)json_object_set_new(out, "version", json_string(stoq_version()));
+    (void)json_object_set_new(out, "pid", json_integer(getpid()));
+    (void)stoq_json_set_text(out, "source", o->source, strlen(o->source));
+    (void)stoq_json_set_text(out, "mountpoint", o->mountpoint, strlen(o->mountpoint));
+    (void)json_object_set_new(out, "mode",
+                              json_string(o->enforce ? "enforce" : "observe"));
+    (void)json_object_set_new(
+        out, "uptime_s",
+        json_integer((json_int_t)((stoq_now_ms() - fs->started_ms) / 1000)));
+    (void)json_object_set_new(out, "engine_id", json_string(fs->engine_id));
+    (void)json_object_set_new(out, "nodes", json_integer((json_int_t)nodes));
+    (void)json_object_set_new(out, "descriptors",
+                              json_integer((json_int_t)descriptors));
+    (void)json_object_set_new(out, "passthrough", json_string("off: not built in"));
+}
+
+json_t *
+stoqfs_status(struct stoqfs *fs)
+{
+    json_t *out = json_object();
+    if (!out)
+        return NULL;
+    json_t *watch = fs->watch ? stoqfs_watch_status(fs->watch) : NULL;
+    json_t *rule_facts = rules(fs);
+    json_t *reasons = degraded(fs, watch, rule_facts);
+    add_mount(fs, out);
+    (void)json_object_set_new(out, "degraded", reasons);
+    add_work(fs, out);
+    (void)json_object_set_new(out, "rules", rule_facts);
+    (void)json_object_set_new(out, "outbox", outbox(fs));
+    (void)json_object_set_new(out, "watch", watch ? watch : json_null());
+    return out;
+}

@@ -176,7 +176,8 @@ open_session(struct stoqfs *fs, int fuse_fd, struct stoq_error *err)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -EIO,
                               "cannot make a FUSE session on the mount");
     if (fuse_set_signal_handlers(fs->se) < 0)
-        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -EIO, "cannot set signal handlers");
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -EIO,
+                              "cannot set signal handlers");
     return 0;
 }
 

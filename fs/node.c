@@ -60,7 +60,8 @@ free_node_locked(struct stoqfs_nodes *t, struct stoqfs_node *n, int *fd)
         stoqfs_hash_remove_locked(t, n);
         *fd = stoqfs_fd_take_locked(t, n);
     } else if (n->kind == STOQFS_SIDECAR) {
-        t->nodes[parent].sidecar = 0;
+        if (t->nodes[parent].sidecar == n->number)
+            t->nodes[parent].sidecar = 0;
     } else {
         stoqfs_chain_remove_locked(
             t, &t->dot[n->what.virtual_id % STOQ_ARRAY_SIZE(t->dot)], n);
@@ -180,18 +181,19 @@ stoqfs_node_lookup(struct stoqfs_nodes *t, struct stoqfs_node *parent, const cha
 }
 
 int
-stoqfs_node_sidecar(struct stoqfs_nodes *t, struct stoqfs_node *base,
+stoqfs_node_sidecar(struct stoqfs_nodes *t, struct stoqfs_node *base, uint64_t version,
                     struct stoqfs_node **out)
 {
     if (base->kind != STOQFS_REAL)
         return -EINVAL;
     (void)pthread_mutex_lock(&t->lock);
     struct stoqfs_node *n = stoqfs_at(t, base->sidecar);
-    if (!n) {
+    if (!n || t->slots[n->number].dev != version) {
         n = make_virtual_locked(t, STOQFS_SIDECAR, base->number);
         if (n) {
             n->parent = base->number;
             n->what.base = base;
+            t->slots[n->number].dev = version;
             base->sidecar = n->number;
             base->pins++;
         }

@@ -54,9 +54,14 @@ struct stoqfs_node *stoqfs_node_base(const struct stoqfs_node *n);
  */
 int stoqfs_node_lookup(struct stoqfs_nodes *t, struct stoqfs_node *parent,
                        const char *name, struct stoqfs_node **out, struct stat *st);
-/** Find or make the sidecar node of @p base, or the DOT node of @p id; one lookup. */
+/** Find or make the sidecar node of @p base for the result @p version; one lookup. Each
+ *  version is a node of its own, so that what is open keeps its bytes in the kernel's
+ *  cache when there is a newer result. */
 int stoqfs_node_sidecar(struct stoqfs_nodes *t, struct stoqfs_node *base,
-                        struct stoqfs_node **out);
+                        uint64_t version, struct stoqfs_node **out);
+/** Of a sidecar: its version. */
+uint64_t stoqfs_node_version(const struct stoqfs_nodes *t, const struct stoqfs_node *n);
+/** Find or make the DOT node of @p id; one lookup. */
 int stoqfs_node_dot(struct stoqfs_nodes *t, uint64_t id, struct stoqfs_node **out);
 /** As stoqfs_node_lookup(), with st_ino the source's own. */
 int stoqfs_node_lookup_raw(struct stoqfs_nodes *t, struct stoqfs_node *parent,

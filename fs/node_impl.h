@@ -25,7 +25,7 @@
 
 /** In shared memory. generation 0: free. */
 struct stoqfs_slot {
-    uint64_t dev, ino; /* of a real node; else 0 and base's number or virtual_id */
+    uint64_t dev, ino; /* of a real node; a sidecar's version and base; virtual_id */
     uint64_t generation;
     uint64_t lookups;
     int32_t handle_type;

@@ -20,6 +20,12 @@ stoqfs_node_kind(const struct stoqfs_node *n)
 }
 
 uint64_t
+stoqfs_node_version(const struct stoqfs_nodes *t, const struct stoqfs_node *n)
+{
+    return n->kind == STOQFS_SIDECAR ? t->slots[n->number].dev : 0;
+}
+
+uint64_t
 stoqfs_node_virtual_id(const struct stoqfs_node *n)
 {
     return n->kind == STOQFS_DOT ? n->what.virtual_id : 0;

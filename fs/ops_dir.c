@@ -96,8 +96,9 @@ put_sidecar(struct filling *f, struct item *it, off_t next)
     struct fuse_entry_param e = bare(ino | STOQFS_SIDECAR_INO, S_IFREG);
     struct stoqfs_node *n = NULL;
     struct stat st;
-    if (it->node && stoqfs_sidecar_attr(fs, &it->st, &st) &&
-        stoqfs_node_sidecar(fs->nodes, it->node, &n) == 0) {
+    uint64_t version = 0;
+    if (it->node && stoqfs_sidecar_attr(fs, &it->st, &st, &version) &&
+        stoqfs_node_sidecar(fs->nodes, it->node, version, &n) == 0) {
         st.st_ino = ino | STOQFS_SIDECAR_INO;
         stoqfs_fill_entry(fs, n, &st, &e);
         e.attr_timeout = e.entry_timeout = 0; /* as its room does: sizes are exact */

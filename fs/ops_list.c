@@ -7,6 +7,7 @@
 #include "ops_list.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,19 @@ stoqfs_dirh_of(const struct fuse_file_info *fi)
 
 STOQ_DEFINE_AUTO(stoqfs_dirh)
 
+/* Below a directory whose name begins with a dot nobody browses results, and programs
+ * that keep their data there take every file in it for theirs: git would read
+ * refs/heads/main.stoq.json as a branch. Such sidecars can be named, but are not
+ * listed. */
+static bool
+in_hidden(struct stoqfs *fs, struct stoqfs_node *n)
+{
+    char path[PATH_MAX];
+    if (stoqfs_node_path(fs->nodes, n, path, sizeof(path)) < 0)
+        return false;
+    return path[0] == '.' || strstr(path, "/.") != NULL;
+}
+
 int
 stoqfs_dirh_new(struct stoqfs *fs, struct stoqfs_node *n, struct stoqfs_dirh **out)
 {
@@ -40,8 +54,9 @@ stoqfs_dirh_new(struct stoqfs *fs, struct stoqfs_node *n, struct stoqfs_dirh **o
     } else {
         h->node = n;
         h->root = stoqfs_node_number(n) == FUSE_ROOT_ID;
-        h->sidecars = fs->options->sidecars == STOQFS_SIDECARS_SCANNED ||
-                      fs->options->sidecars == STOQFS_SIDECARS_ALL;
+        h->sidecars = (fs->options->sidecars == STOQFS_SIDECARS_SCANNED ||
+                       fs->options->sidecars == STOQFS_SIDECARS_ALL) &&
+                      !in_hidden(fs, n);
         h->fd = stoqfs_node_open(fs->nodes, n, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
         if (h->fd < 0)
             return h->fd;

@@ -97,13 +97,24 @@ fill_attr(struct stoqfs *fs, const struct stat *base, const struct stoq_record *
     out->st_mtim = out->st_ctim = out->st_atim = time_of(r->time_ns);
 }
 
+uint64_t
+stoqfs_sidecar_version(const struct stoq_record *r)
+{
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (const char *p = r->scan_id; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(1099511628211);
+    return hash << 32 | (r->document_size & UINT32_MAX);
+}
+
 bool
-stoqfs_sidecar_attr(struct stoqfs *fs, const struct stat *base_st, struct stat *out)
+stoqfs_sidecar_attr(struct stoqfs *fs, const struct stat *base_st, struct stat *out,
+                    uint64_t *version)
 {
     struct stoqfs_answer a;
     if (!stoqfs_gate_peek(fs->gate, base_st, &a) || !a.stored)
         return false;
     fill_attr(fs, base_st, &a.record, out);
+    *version = stoqfs_sidecar_version(&a.record);
     return true;
 }
 
@@ -144,7 +155,8 @@ reply_entry(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
     struct stat st;
     int err = document_errno(answer);
     if (!err)
-        err = -stoqfs_node_sidecar(fs->nodes, a->base, &n);
+        err = -stoqfs_node_sidecar(fs->nodes, a->base,
+                                   stoqfs_sidecar_version(&answer->record), &n);
     if (err) {
         (void)fuse_reply_err(a->req, err);
         return;
@@ -212,6 +224,10 @@ getattr_end(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
         (void)fuse_reply_err(a->req, err);
     } else {
         fill_attr(a->fs, &a->st, &answer->record, &st);
+        /* an older result, still open: its size goes with its bytes */
+        uint64_t version = stoqfs_node_version(a->fs->nodes, a->n);
+        if (version != stoqfs_sidecar_version(&answer->record))
+            st.st_size = (off_t)(version & UINT32_MAX);
         (void)fuse_reply_attr(a->req, &st, 0);
     }
     free(a);
@@ -223,6 +239,7 @@ stoqfs_sidecar_getattr(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n)
     struct stoqfs_asking *a = asking_new(fs, req, stoqfs_node_base(n));
     if (!a)
         return;
+    a->n = n;
     a->end = getattr_end;
     stoqfs_asking_start(a);
 }
@@ -253,6 +270,10 @@ open_end(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
     char *data = NULL;
     size_t size = 0;
     int err = document_errno(answer);
+    if (!err && stoqfs_node_version(a->fs->nodes, a->n) !=
+                    stoqfs_sidecar_version(&answer->record))
+        err =
+            ESTALE; /* looked up before there was a newer one: the kernel tries again */
     if (!err)
         err = -stoqfs_gate_document(a->fs->gate, &answer->record, &data, &size);
     if (err == ENOENT && a->tries-- > 0) { /* replaced since; there is a newer one */
@@ -267,8 +288,7 @@ open_end(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
     }
     fill_attr(a->fs, &a->st, &answer->record, &t->attr);
     t->attr.st_size = (off_t)size;
-    /* The kernel must not read by the size of an older result. */
-    (void)fuse_lowlevel_notify_inval_inode(a->fs->se, stoqfs_node_number(a->n), -1, 0);
+    a->fi.keep_cache = 1; /* a version's bytes never change */
     stoqfs_text_reply_open(a->req, t, &a->fi);
     free(a);
 }

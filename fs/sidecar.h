@@ -41,14 +41,18 @@ void stoqfs_sidecar_release(fuse_req_t req, struct fuse_file_info *fi);
 /** Forget the result of file @p base in @p parent. @return 0, -ENOENT or -errno. */
 int stoqfs_sidecar_unlink(struct stoqfs *fs, struct stoqfs_node *parent,
                           const char *base);
+/** A number for a result that differs for every scan and carries, in its low 32 bits,
+ * the size of the document: the version of a sidecar's node. */
+uint64_t stoqfs_sidecar_version(const struct stoq_record *r);
 /** Whether readdir lists a sidecar for a regular file with these attributes (st_ino the
  *  source's own) and name; @p name gets the sidecar's name. */
 bool stoqfs_sidecar_listed(struct stoqfs *fs, const char *base, const struct stat *st,
                            char name[256]);
 /** Attributes of the sidecar of a file with attributes @p base_st, if its result is
- *  stored. For readdirplus. */
+ *  stored, and the version of its node. For readdirplus. */
+
 bool stoqfs_sidecar_attr(struct stoqfs *fs, const struct stat *base_st,
-                         struct stat *out);
+                         struct stat *out, uint64_t *version);
 
 /** Whether @p name is in the namespace user.stoq. (masked, cannot be set). */
 bool stoqfs_xattr_is_virtual(const char *name);

@@ -40,7 +40,6 @@ void
 stoqfs_text_reply_open(fuse_req_t req, struct stoqfs_text *t, struct fuse_file_info *fi)
 {
     fi->fh = (uint64_t)(uintptr_t)t;
-    fi->keep_cache = 0;
     fi->noflush = 1;
     if (fuse_reply_open(req, fi) != 0)
         stoqfs_text_free(t);

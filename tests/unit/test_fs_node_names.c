@@ -73,16 +73,21 @@ START_TEST(virtual_nodes)
     struct stoqfs_node *a = lookup(root, "a"), *s = NULL, *again = NULL, *d = NULL;
     char buf[8];
     int fd = -1;
-    ck_assert_int_eq(stoqfs_node_sidecar(t, a, &s), 0);
-    ck_assert_int_eq(stoqfs_node_sidecar(t, a, &again), 0);
+    ck_assert_int_eq(stoqfs_node_sidecar(t, a, 7, &s), 0);
+    ck_assert_int_eq(stoqfs_node_sidecar(t, a, 7, &again), 0);
     ck_assert_ptr_eq(s, again);
+    ck_assert_uint_eq(stoqfs_node_version(t, s), 7);
+    ck_assert_int_eq(stoqfs_node_sidecar(t, a, 8, &again), 0);
+    ck_assert_ptr_ne(s, again); /* a newer result is another node */
+    ck_assert_ptr_eq(stoqfs_node_base(again), a);
+    forget(again, 1);
     ck_assert_int_eq(stoqfs_node_kind(s), STOQFS_SIDECAR);
     ck_assert_ptr_eq(stoqfs_node_base(s), a);
     ck_assert_ptr_null(stoqfs_node_base(a));
     ck_assert_int_eq(stoqfs_node_fd(t, s, &fd), -EINVAL);
     ck_assert_int_eq(stoqfs_node_open(t, s, O_RDONLY), -EINVAL);
     ck_assert_int_eq(stoqfs_node_path(t, s, buf, sizeof(buf)), -ENOENT);
-    ck_assert_int_eq(stoqfs_node_sidecar(t, s, &again), -EINVAL);
+    ck_assert_int_eq(stoqfs_node_sidecar(t, s, 7, &again), -EINVAL);
     forget(a, 1);
     assert_reads(a, "x"); /* held by its sidecar */
     forget(s, 2);

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "gate.h"
+#include "gate_open.h"
 #include "ops.h"
 #include "sidecar_text.h"
 #include "util/auto.h"
@@ -26,6 +27,7 @@
 #define DOT_LINK    (UINT64_C(1) << 62) /* or higher: a flagged result's number */
 
 #define FLAGGED_MAX 10000U
+#define UP          "../../" /* from a link to MNT */
 
 static const struct {
     uint64_t id;
@@ -90,13 +92,12 @@ path_of_document(struct stoqfs *fs, const struct stoq_record *r, char *buf, size
 static int
 link_target(struct stoqfs *fs, uint64_t id, char buf[PATH_MAX])
 {
-    static const char up[] = "../../";
-    const size_t n = sizeof(up) - 1;
+    const size_t n = sizeof(UP) - 1;
     struct stoq_record r;
     int err = -ENOENT;
     if (!stoqfs_gate_find_flagged(fs->gate, id, &r))
         return -ENOENT;
-    memcpy(buf, up, sizeof(up));
+    memcpy(buf, UP, sizeof(UP));
     struct stoqfs_node *node = stoqfs_node_find(fs->nodes, r.id.dev, r.id.ino);
     if (node) {
         err = stoqfs_node_path(fs->nodes, node, buf + n, PATH_MAX - n);
@@ -239,7 +240,24 @@ stoqfs_dot_release(fuse_req_t req, struct fuse_file_info *fi)
     stoqfs_text_release(req, fi);
 }
 
+/* Removed behind the mount, or renamed: then it is scanned under its new name. */
+static bool
+is_there(struct stoqfs *fs, const struct stoq_record *r)
+{
+    char target[PATH_MAX];
+    struct stat st;
+    if (link_target(fs, stoqfs_gate_flagged_key(r->scan_id), target) < 0)
+        return false;
+    STOQ_AUTOCLOSE int fd =
+        stoqfs_open_below(fs->source_fd, target + sizeof(UP) - 1, O_PATH);
+    if (fd == -EXDEV) /* on a file system mounted there: not looked at */
+        return true;
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == r->id.dev &&
+           st.st_ino == r->id.ino;
+}
+
 struct listing {
+    struct stoqfs *fs;
     bool (*add)(void *arg, const char *name, uint64_t ino, mode_t type);
     void *arg;
     bool full;
@@ -249,7 +267,7 @@ static void
 list_flagged(void *arg, const struct stoq_record *r)
 {
     struct listing *l = arg;
-    if (!l->full)
+    if (!l->full && is_there(l->fs, r))
         l->full = !l->add(l->arg, r->scan_id,
                           shown_ino(stoqfs_gate_flagged_key(r->scan_id)), S_IFLNK);
 }
@@ -259,7 +277,7 @@ stoqfs_dot_list(struct stoqfs *fs, struct stoqfs_node *n,
                 bool (*add)(void *arg, const char *name, uint64_t ino, mode_t type),
                 void *arg)
 {
-    struct listing l = {.add = add, .arg = arg};
+    struct listing l = {.fs = fs, .add = add, .arg = arg};
     uint64_t id = stoqfs_node_virtual_id(n);
     if (id == DOT_FLAGGED)
         stoqfs_gate_foreach(fs->gate, STOQ_VERDICT_FLAGGED, FLAGGED_MAX, list_flagged,

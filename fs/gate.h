@@ -102,6 +102,10 @@ void stoqfs_gate_foreach(struct stoqfs_gate *g, enum stoq_verdict verdict, size_
 /** Wait until no scan is queued or running and all results are stored. 0 or
  *  -ETIMEDOUT. */
 int stoqfs_gate_drain(struct stoqfs_gate *g, uint64_t timeout_ms);
+/** Call @p fn with the path below SRC of every scan that has not ended. 0 or -ENOMEM.
+ */
+int stoqfs_gate_unfinished(struct stoqfs_gate *g,
+                           void (*fn)(void *arg, const char *path), void *arg);
 /** The pool's reuse function; arg is the gate. */
 bool stoqfs_gate_reuse(void *arg, const uint8_t sha256[STOQ_SHA256_SIZE], char **text,
                        size_t *size);

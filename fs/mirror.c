@@ -21,6 +21,7 @@
 #include "gate.h"
 #include "node.h"
 #include "ops.h"
+#include "pending.h"
 #include "stoqfs.h"
 #include "util/auto.h"
 #include "util/io.h"
@@ -29,7 +30,7 @@
 
 #define EXIT_FAILED 1
 #define EXIT_START  2
-#define DRAIN_MS    60000
+#define DRAIN_MS    10000 /* what takes longer is kept for the next start */
 
 struct mirror {
     struct stoqfs fs;
@@ -229,8 +230,11 @@ take_apart(struct mirror *m)
         (void)stoq_write_full(m->wake[1], "", 1);
         (void)pthread_join(m->control_thread, NULL);
     }
-    if (fs->gate && stoqfs_gate_drain(fs->gate, DRAIN_MS) < 0)
-        STOQ_WARN("leaving with scans unfinished; those files are scanned when opened");
+    if (fs->gate && stoqfs_gate_drain(fs->gate, DRAIN_MS) < 0) {
+        int left = stoqfs_pending_save(fs);
+        STOQ_WARN("leaving with %d scans unfinished; they are kept for the next start",
+                  left);
+    }
     stoqfs_gate_free(fs->gate);
     stoq_pool_free(fs->pool);
     if (fs->courier)
@@ -284,6 +288,7 @@ stoqfs_mirror_run(const struct stoqfs_mirror_start *start)
         say(&m, STOQFS_CONTROL_FAILED, err.message);
     } else {
         start_watch(&m.fs);
+        stoqfs_pending_load(&m.fs);
         say(&m, STOQFS_CONTROL_READY, "no kernel passthrough; page cache kept");
         status = loop(&m);
         say(&m, STOQFS_CONTROL_LEAVING, "");

@@ -31,11 +31,11 @@ page() { scdoc <"$1" | mandoc -T utf8 -O width=200 | col -bx; }
 # example_of FILE.scd: the C code of its section EXAMPLE.
 example_of() {
     page "$1" | sed -n '/^EXAMPLE/,/^[A-Z][A-Z]/p' |
-        awk '/^           #include/ {on = 1} on && /^       [^ ]/ {exit} on {print substr($0, 12)}'
+        awk '/^           #include/ && !off {on = 1} on && /^       [^ ]/ {on = 0; off = 1} on {print substr($0, 12)}'
 }
 
 # command_of FILE.scd: the compiler command of its section SYNOPSIS, on one line.
 command_of() {
     page "$1" | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' |
-        awk '/^ *cc / {on = 1} on && !NF {exit} on {sub(/\\$/, ""); sub(/^ */, ""); printf "%s ", $0}'
+        awk '/^ *cc / && !off {on = 1} on && !NF {on = 0; off = 1} on {sub(/\\$/, ""); sub(/^ */, ""); printf "%s ", $0}'
 }

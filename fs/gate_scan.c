@@ -189,7 +189,8 @@ record_of(const struct stoqfs_gate *g, const struct ending *x, struct stoq_recor
         .reusable = o->reusable,
         .time_ns = stoq_real_ns(),
     };
-    (void)snprintf(r->engine_id, sizeof(r->engine_id), "%s", g->fs->engine_id);
+    (void)snprintf(r->engine_id, sizeof(r->engine_id), "%s",
+                   atomic_load(&g->fs->engine_now));
     (void)snprintf(r->scan_id, sizeof(r->scan_id), "%s", o->scan_id);
     memcpy(r->sha256, o->sha256, sizeof(r->sha256));
 }

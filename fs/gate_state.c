@@ -231,6 +231,6 @@ stoqfs_gate_reuse(void *arg, const uint8_t sha256[STOQ_SHA256_SIZE], char **text
 {
     struct stoqfs_gate *g = arg;
     return gate_keep_reuse(g, sha256, text, size) ||
-           stoq_store_find_content(g->fs->store, sha256, g->fs->engine_id, text,
-                                   size) == 0;
+           stoq_store_find_content(g->fs->store, sha256,
+                                   atomic_load(&g->fs->engine_now), text, size) == 0;
 }

@@ -32,8 +32,15 @@
 #define EXIT_START  2
 #define DRAIN_MS    10000 /* what takes longer is kept for the next start */
 
+/* An engine id that fs.engine_now points to, or did. */
+struct engine_name {
+    struct engine_name *next;
+    char id[STOQ_SHA256_HEX];
+};
+
 struct mirror {
     struct stoqfs fs;
+    struct engine_name *engines; /* the control thread's */
     int control;
     pthread_t main_thread, control_thread;
     bool control_running;
@@ -56,6 +63,24 @@ leave_loop(struct mirror *m)
     (void)pthread_kill(m->main_thread, SIGTERM);
 }
 
+/* Results of the new zygote are its engine's. What was known before stays known, as
+ * made by the older rules, until the next mount. */
+static void
+engine_is(struct mirror *m, const char *id)
+{
+    const char *now = atomic_load(&m->fs.engine_now);
+    if (strcmp(now, id) == 0)
+        return;
+    struct engine_name *e = malloc(sizeof(*e));
+    if (!e)
+        return;
+    STOQ_WARN("plugins or rules changed on disk: engine %s instead of %s", id, now);
+    (void)snprintf(e->id, sizeof(e->id), "%s", id);
+    e->next = m->engines; /* others may still read the one before: all are kept */
+    m->engines = e;
+    atomic_store(&m->fs.engine_now, e->id);
+}
+
 /* @return false when the supervisor is gone. */
 static bool
 control_message(struct mirror *m)
@@ -74,6 +99,7 @@ control_message(struct mirror *m)
         leave_loop(m);
     } else if (msg.type == STOQFS_CONTROL_ZYGOTE && has_fd) {
         atomic_fetch_add(&m->fs.counters.zygote_restarts, 1);
+        engine_is(m, msg.text);
         stoq_pool_set_zygote(m->fs.pool, STOQ_STEAL_FD(&fd), msg.text);
     } else if (msg.type == STOQFS_CONTROL_COURIER && has_fd && m->fs.courier) {
         atomic_fetch_add(&m->fs.counters.courier_restarts, 1);
@@ -198,6 +224,8 @@ assemble(struct mirror *m, const struct stoqfs_mirror_start *start,
     (void)snprintf(fs->engine_id, sizeof(fs->engine_id), "%s",
                    start->zygote->engine_id);
 
+    atomic_store(&fs->engine_now, fs->engine_id);
+
     int r = open_store(fs, err);
     if (r == 0)
         r = stoqfs_nodes_new(fs->source_fd, &fs->nodes, err);
@@ -247,6 +275,11 @@ take_apart(struct mirror *m)
         fuse_session_destroy(fs->se);
     }
     stoqfs_nodes_free(fs->nodes);
+    while (m->engines) {
+        struct engine_name *e = m->engines;
+        m->engines = e->next;
+        free(e);
+    }
     if (fs->source_fd >= 0)
         (void)close(fs->source_fd);
     if (m->wake[0] >= 0) {

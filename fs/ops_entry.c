@@ -101,7 +101,7 @@ stoqfs_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (!n)
         return;
     if (stoqfs_node_kind(n) == STOQFS_SIDECAR) {
-        stoqfs_sidecar_getattr(fs, req, n);
+        stoqfs_sidecar_fgetattr(fs, req, n, fi);
         return;
     }
     if (stoqfs_node_kind(n) == STOQFS_DOT) {

@@ -163,6 +163,8 @@ remove_name(struct stoqfs *fs, const struct stoqfs_dir *dir, const char *name,
     stoqfs_keep_end(fs, &keep, r == 0);
     if (r == 0)
         forget_name(fs, dir, name, &st);
+    if (r == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+        stoqfs_gate_forget(fs->gate, &st); /* nobody can ask for it again */
     return r;
 }
 

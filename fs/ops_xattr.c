@@ -119,11 +119,19 @@ void
 stoqfs_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     struct stoqfs *fs = stoqfs_of(req);
-    struct stoqfs_node *n = stoqfs_req_real(req, ino, ENODATA);
+    struct stoqfs_node *n = stoqfs_req_node(req, ino);
     struct target t;
     STOQ_AUTOFREE char *value = NULL;
     if (!n)
         return;
+    /* who may not read a file may not read its result */
+    if (stoqfs_node_kind(n) == STOQFS_SIDECAR &&
+        strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0)
+        n = stoqfs_node_base(n);
+    if (stoqfs_node_kind(n) != STOQFS_REAL) {
+        (void)fuse_reply_err(req, ENODATA);
+        return;
+    }
     if (stoqfs_xattr_is_virtual(name)) {
         if (stoqfs_node_type(n) == S_IFREG)
             stoqfs_xattr_get(fs, req, n, name, size);

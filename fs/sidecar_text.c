@@ -18,13 +18,14 @@ stoqfs_text_new(char *data, size_t size)
     }
     t->data = data;
     t->size = size;
+    atomic_init(&t->refs, 1);
     return t;
 }
 
 void
-stoqfs_text_free(struct stoqfs_text *t)
+stoqfs_text_unref(struct stoqfs_text *t)
 {
-    if (!t)
+    if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
         return;
     free(t->data);
     free(t);
@@ -42,21 +43,23 @@ stoqfs_text_reply_open(fuse_req_t req, struct stoqfs_text *t, struct fuse_file_i
     fi->fh = (uint64_t)(uintptr_t)t;
     fi->noflush = 1;
     if (fuse_reply_open(req, fi) != 0)
-        stoqfs_text_free(t);
+        stoqfs_text_unref(t);
 }
 
 void
 stoqfs_text_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi)
 {
-    const struct stoqfs_text *t = stoqfs_text_of(fi);
+    struct stoqfs_text *t = stoqfs_text_of(fi);
+    (void)atomic_fetch_add(&t->refs, 1);
     size_t at = off < 0 || (uint64_t)off > t->size ? t->size : (size_t)off;
     size_t n = t->size - at;
     (void)fuse_reply_buf(req, t->data + at, n < size ? n : size);
+    stoqfs_text_unref(t);
 }
 
 void
 stoqfs_text_release(fuse_req_t req, struct fuse_file_info *fi)
 {
-    stoqfs_text_free(stoqfs_text_of(fi));
+    stoqfs_text_unref(stoqfs_text_of(fi));
     (void)fuse_reply_err(req, 0);
 }

@@ -24,13 +24,6 @@
 
 #define EXIT_START 2
 
-void
-stoqfs_start_ready(int notify_fd)
-{
-    if (notify_fd >= 0)
-        (void)stoq_write_full(notify_fd, "", 1);
-}
-
 static int
 setup_log(const struct stoqfs_options *o, struct stoq_error *err)
 {

@@ -12,7 +12,4 @@
 /** Start; with -f this returns when the mount has ended. @return an exit status. */
 int stoqfs_start(const struct stoqfs_options *options);
 
-/** Called by the supervisor once the mount is usable: lets the waiting command end. */
-void stoqfs_start_ready(int notify_fd);
-
 #endif

@@ -96,6 +96,22 @@ degraded_store(struct stoqfs *fs, json_t *list)
     }
 }
 
+static void
+degraded_outbox(struct stoqfs *fs, json_t *list)
+{
+    const struct stoq_strv *names = &fs->options->config->connectors;
+    for (size_t i = 0; i < names->count; i++) {
+        struct stoq_outbox_stats s = {0};
+        char text[512];
+        if (stoq_store_outbox_stats(fs->store, names->items[i], &s) < 0 || !s.waiting ||
+            !s.last_error[0])
+            continue;
+        (void)snprintf(text, sizeof(text), "connector %s does not take results: %s",
+                       names->items[i], s.last_error);
+        say(list, text);
+    }
+}
+
 static json_t *
 degraded(struct stoqfs *fs, const json_t *watch, const json_t *rule_facts)
 {
@@ -109,6 +125,11 @@ degraded(struct stoqfs *fs, const json_t *watch, const json_t *rule_facts)
         say(list, "the limit of inotify watches is reached "
                   "(fs.inotify.max_user_watches): changes behind the mount are noticed "
                   "late in some directories");
+    if (strcmp(atomic_load(&fs->engine_now), fs->engine_id) != 0)
+        say(list,
+            "plugins or rules changed on disk and scan in a new engine: results known "
+            "before are of the older one; mount again to have all of one");
+    degraded_outbox(fs, list);
     size_t failed = json_array_size(json_object_get(rule_facts, "failed"));
     if (failed) {
         (void)snprintf(text, sizeof(text), "%zu rule files did not load", failed);
@@ -167,7 +188,8 @@ add_mount(struct stoqfs *fs, json_t *out)
     (void)json_object_set_new(
         out, "uptime_s",
         json_integer((json_int_t)((stoq_now_ms() - fs->started_ms) / 1000)));
-    (void)json_object_set_new(out, "engine_id", json_string(fs->engine_id));
+    (void)json_object_set_new(out, "engine_id",
+                              json_string(atomic_load(&fs->engine_now)));
     (void)json_object_set_new(out, "nodes", json_integer((json_int_t)nodes));
     (void)json_object_set_new(out, "descriptors",
                               json_integer((json_int_t)descriptors));

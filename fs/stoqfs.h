@@ -52,7 +52,10 @@ struct stoqfs {
     struct stoq_pool *pool;
     struct stoq_courier_client *courier; /**< NULL when nothing is configured for it */
     bool finish;                         /**< archivers or decorators are configured */
-    char engine_id[STOQ_SHA256_HEX];
+    char engine_id[STOQ_SHA256_HEX];     /**< when mounted */
+    /** Of the zygote that scans now: another one when plugins or rules changed on disk
+     * and the zygote was started again. Points to engine_id, or is owned. */
+    _Atomic(const char *) engine_now;
     json_t *engine_facts; /**< of the zygote at start; read-only */
     uint64_t started_ms;  /**< stoq_now_ms() at mount */
     struct stoqfs_counters counters;

@@ -26,7 +26,6 @@
 #include "courier/courier.h"
 #include "mirror.h"
 #include "mount.h"
-#include "start.h"
 #include "util/auto.h"
 #include "util/clock.h"
 #include "util/io.h"
@@ -163,9 +162,10 @@ mirror_said(struct supervisor *s)
     if (m.type == STOQFS_CONTROL_READY) {
         STOQ_INFO("mounted %s at %s, %s: %s", s->o->source, s->o->mountpoint,
                   s->o->enforce ? "enforce" : "observe", m.text);
-        stoqfs_start_ready(s->notify_fd);
-        if (s->notify_fd >= 0)
+        if (s->notify_fd >= 0) {
+            (void)stoq_write_full(s->notify_fd, "", 1);
             (void)close(s->notify_fd);
+        }
         s->notify_fd = -1;
         s->status = 0;
     } else if (m.type == STOQFS_CONTROL_LEAVING) {

@@ -28,4 +28,9 @@ as_nobody sh -c "echo x >> '$MNT/suid'"
 equal "set-id is cleared by a writer" "$(stat -c %a "$SRC/suid")" 777
 setfacl -m u:65534:r "$MNT/secret"
 equal "an ACL grants" "$(as_nobody cat "$MNT/secret")" secret
+echo told >"$MNT/told"
+setfacl -m u:65534:- "$MNT/told"
+check "root has its result" jq -e '.verdict == "clean"' "$MNT/told.stoq.json" >/dev/null
+as_nobody cat "$MNT/told" 2>/dev/null && fail "an ACL denies, and it was read"
+as_nobody cat "$MNT/told.stoq.json" 2>/dev/null && fail "an ACL denies, and the result was read"
 umount_fs

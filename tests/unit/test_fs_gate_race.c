@@ -41,6 +41,7 @@ setup(void)
     fs.options = &options;
     fs.source_fd = -1;
     memset(fs.engine_id, 'e', sizeof(fs.engine_id) - 1);
+    atomic_store(&fs.engine_now, fs.engine_id);
     ck_assert_int_eq(stoqfs_gate_new(&fs, &fs.gate, NULL), 0);
 }
 

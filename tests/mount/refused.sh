@@ -59,6 +59,13 @@ cp "$STOQ_BUILD/plugins/hash/hash.so" "$bad/bad.so"
 chmod 666 "$bad/bad.so"
 try "writable" --plugin-dir "$WORK/badplugin" -a bad "$SRC" "$MNT"
 
+# no device: in a mount namespace whose /dev lacks it
+without_fuse() {
+    unshare -m sh -c 'mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 &&
+        exec "$STOQFS" --state-dir "$STATE" "$SRC" "$MNT"'
+}
+refused "/dev/fuse" without_fuse
+
 nothing_mounted
 mount_fs
 try "in use by another mount" "$SRC" "$MNT"

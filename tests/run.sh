@@ -62,7 +62,8 @@ for preset in "${want[@]}"; do
     debug) run_ctest debug -j "$jobs" -L 'unit|golden|cli' ;;
     release) run_ctest release -j "$jobs" ;;
     asan) run_ctest asan -j "$jobs" ;;
-    tsan) run_ctest tsan -L 'threads' ;;
+    tsan) run_ctest tsan -j "$jobs" \
+            -R '^(test_(pool|store|courier|fs|core_engine|core_queue|plugin_call|util_log)|mount_(basic|one_scan|behind|outputs|remount|sidecars))' ;;
     *) run_ctest "$preset" -j "$jobs" ;;
     esac
 done

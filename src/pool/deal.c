@@ -16,6 +16,7 @@
 
 /* How often a job may take a scanner down, and be found changed, before it ends. */
 #define CRASHES_MAX 2U
+#define KILLS_MAX   16U
 #define CHANGES_MAX 3U
 
 static void
@@ -270,6 +271,25 @@ describe(int status, const char *reason, char *out, size_t size)
         (void)snprintf(out, size, "scanner crashed twice");
 }
 
+/** A crash is tried once more. SIGKILL that is not ours comes from outside and says
+ * little of the file, so it is tried more often; not for ever, since the kernel may
+ * send it to whoever takes all memory. @return whether to give up, with why in @p text.
+ */
+static bool
+is_given_up(struct stoq_job *job, int status, const char *reason, char *text,
+            size_t size)
+{
+    bool killed =
+        !reason[0] && status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+
+    if (killed) {
+        (void)snprintf(text, size, "scanner was killed %u times", KILLS_MAX);
+        return ++job->kills >= KILLS_MAX;
+    }
+    describe(status, reason, text, size);
+    return ++job->crashes >= CRASHES_MAX;
+}
+
 void
 stoq_deal_crashed(struct stoq_pool *pool, struct stoq_job *job, int status,
                   const char *reason)
@@ -284,8 +304,7 @@ stoq_deal_crashed(struct stoq_pool *pool, struct stoq_job *job, int status,
         changed(pool, job);
         return;
     }
-    if (++job->crashes >= CRASHES_MAX) {
-        describe(status, reason, text, sizeof(text));
+    if (is_given_up(job, status, reason, text, sizeof(text))) {
         stoq_deal_fail(pool, job, STOQ_VERDICT_ERROR, text);
         return;
     }

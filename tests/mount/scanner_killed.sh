@@ -35,7 +35,6 @@ for p in "${readers[@]}"; do wait "$p" || fail "a reader failed"; done
 [ "$kills" -gt 0 ] || fail "nothing was killed: the test did not test"
 for i in $(seq 1 7 400); do
     sum=$(sha256sum <"$SRC/f$i" | cut -d' ' -f1)
-    # a scanner killed twice on one file is told as an error; asking again scans again
     got=$(getfattr --absolute-names --only-values -n user.stoq.sha256 "$MNT/f$i")
     equal "sha256 of f$i" "$got" "$sum"
 done

@@ -27,7 +27,18 @@
 static int
 setup_log(const struct stoqfs_options *o, struct stoq_error *err)
 {
-    const struct stoq_config *c = o->config;
+    struct stoq_config *c = o->config;
+    STOQ_AUTOFREE char *fallback = NULL;
+    int r = 0;
+    if (!o->foreground && (!c->log_dir || !*c->log_dir)) {
+        /* nobody reads a daemon's stderr, its helpers' neither: they get this
+         * configuration, too */
+        if (asprintf(&fallback, "%s/log", o->state_dir) < 0)
+            return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
+        r = stoq_config_set(c, "core", "log_dir", fallback, err);
+    }
+    if (r < 0)
+        return r;
     struct stoq_log_config log = {.level = STOQ_LEVEL_INFO,
                                   .ident = "stoqfs",
                                   .dir = c->log_dir,
@@ -35,14 +46,7 @@ setup_log(const struct stoqfs_options *o, struct stoq_error *err)
                                   .backups = (unsigned)c->log_backup_count,
                                   .json = strcmp(c->log_syntax, "json") == 0,
                                   .quiet = !o->foreground};
-    STOQ_AUTOFREE char *fallback = NULL;
     (void)stoq_log_level_parse(c->log_level, &log.level);
-    if (!o->foreground && (!c->log_dir || !*c->log_dir)) {
-        /* nobody reads a daemon's stderr */
-        if (asprintf(&fallback, "%s/log", o->state_dir) < 0)
-            return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
-        log.dir = fallback;
-    }
     return stoq_log_setup(&log, err);
 }
 

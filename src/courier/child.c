@@ -11,20 +11,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
+#include "core/config.h"
 #include "courier/deliver.h"
 #include "courier/finish.h"
 #include "util/auto.h"
+#include "util/child.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/title.h"
 
-#define CONTROL_FD 3
 /* When the mirror died without a word: how long the last pass may take. */
 #define GRACE_MS 5000
 
@@ -38,82 +36,25 @@ struct courier {
     uint64_t grace_ms;
 };
 
-/* Die when the parent does; it may be dead already. */
-static int
-follow_parent(pid_t parent)
-{
-    if (prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL) < 0)
-        return -errno;
-    return getppid() == parent ? 0 : -ESRCH;
-}
-
-/* What a terminal or a service manager sends to the whole group is the parent's to
- * answer: the courier ends when its control socket does, after a last pass. */
+/* Nobody reads a daemon's standard error once the mount is usable, so the log's file is
+ * opened here, too. The level is what the parent's log had, which a command line may
+ * have raised over the configuration. */
 static void
-reset_signals(void)
+set_up_log(const struct stoq_courier_setup *setup)
 {
-    static const int defaults[] = {SIGCHLD, SIGUSR1, SIGUSR2, SIGALRM, SIGPROF};
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
-    sigset_t none;
-
-    for (size_t i = 0; i < STOQ_ARRAY_SIZE(defaults); i++)
-        (void)signal(defaults[i], SIG_DFL);
-    for (size_t i = 0; i < STOQ_ARRAY_SIZE(ignored); i++)
-        (void)signal(ignored[i], SIG_IGN);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Keep the control socket and the standard descriptors: connectors print. */
-static int
-keep_descriptors(int control)
-{
-    STOQ_AUTOCLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int moved = control;
-
-    if (null < 0)
-        return -errno;
-    for (int fd = 0; fd < CONTROL_FD; fd++) {
-        bool keep = fd != STDIN_FILENO && fcntl(fd, F_GETFD) >= 0 && fd != control &&
-                    fd != null;
-
-        if (keep)
-            continue;
-        if (fd == moved) {
-            moved = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
-            if (moved < 0)
-                return -errno;
-        }
-        if (fd == null) {
-            if (fcntl(fd, F_SETFD, 0) < 0)
-                return -errno;
-            null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        } else if (dup2(null, fd) < 0) {
-            return -errno;
-        }
-    }
-    if (moved != CONTROL_FD && dup3(moved, CONTROL_FD, O_CLOEXEC) < 0)
-        return -errno;
-    null = -1; /* among those closed now */
-    closefrom(CONTROL_FD + 1);
-    return fcntl(CONTROL_FD, F_SETFL, O_RDWR | O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-/* To standard error alone: rotating a file is for one process. The level is what the
- * parent's log had, which a command line may have raised over the configuration. */
-static void
-reset_log(const struct stoq_courier_setup *setup)
-{
-    const char *syntax = stoq_config_get(setup->config, "core", "log_syntax");
+    const struct stoq_config *c = setup->config;
     struct stoq_log_config log = {
         .level = STOQ_LEVEL_DEBUG,
         .ident = setup->label ? "stoqfs" : "stoq",
-        .json = syntax && strcmp(syntax, "json") == 0,
+        .dir = c->log_dir,
+        .max_bytes = (size_t)c->log_maxbytes,
+        .backups = (unsigned)c->log_backup_count,
+        .json = strcmp(c->log_syntax, "json") == 0,
+        .quiet = setup->label && c->log_dir && *c->log_dir,
     };
 
     while (log.level > STOQ_LEVEL_ERROR && !stoq_log_enabled(log.level))
         log.level = (enum stoq_level)(log.level - 1);
-    stoq_log_fini();
     (void)stoq_log_setup(&log, NULL);
 }
 
@@ -228,17 +169,19 @@ load(struct courier *c, const struct stoq_courier_setup *setup)
 }
 
 int
-stoq_courier_main(const struct stoq_courier_setup *setup)
+stoq_courier_main(void *arg, int control, pid_t parent)
 {
-    struct courier c = {.control = CONTROL_FD, .grace_ms = GRACE_MS};
-    int r = follow_parent(setup->parent);
+    const struct stoq_courier_setup *setup = arg;
+    struct courier c = {.control = STOQ_CHILD_CONTROL, .grace_ms = GRACE_MS};
+    int r = stoq_child_follow_parent(parent);
 
-    reset_signals();
-    reset_log(setup);
+    stoq_child_reset_signals();
+    stoq_log_fini();
     if (r == 0)
-        r = keep_descriptors(setup->control);
-    if (r < 0)
+        r = stoq_child_keep(control, true); /* connectors print */
+    if (r < 0 || fcntl(c.control, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
         return EXIT_FAILURE;
+    set_up_log(setup);
     if (setup->label)
         stoq_title_set("stoqfs: courier %s", setup->label);
     else

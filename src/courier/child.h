@@ -12,11 +12,10 @@ struct stoq_courier_setup {
     const struct stoq_config *config;
     const char *db_path;
     const char *label; /**< NULL for the command */
-    int control;
-    pid_t parent;
 };
 
-/** Load plugins, report, serve until the control socket closes. @return exit status. */
-int stoq_courier_main(const struct stoq_courier_setup *setup);
+/** Load plugins, report, serve until @p control closes: for stoq_child_spawn().
+ *  @param setup  a struct stoq_courier_setup. @return exit status. */
+int stoq_courier_main(void *setup, int control, pid_t parent);
 
 #endif

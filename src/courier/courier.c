@@ -6,17 +6,13 @@
 #include "courier/courier.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "courier/child.h"
 #include "courier/wire.h"
 #include "util/auto.h"
-#include "util/clock.h"
+#include "util/child.h"
 
 /* Beyond the grace: what a courier needs to close its plugins. */
 #define SLACK_MS 1000
@@ -26,48 +22,9 @@ stoq_courier_spawn(const struct stoq_config *config, const char *db_path,
                    const char *label, struct stoq_courier *out, struct stoq_error *err)
 {
     struct stoq_courier_setup setup = {
-        .config = config, .db_path = db_path, .label = label, .parent = getpid()};
-    int pair[2];
-    pid_t pid;
+        .config = config, .db_path = db_path, .label = label};
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -errno,
-                              "cannot make a socket: %s", strerror(errno));
-    pid = fork();
-    if (pid == 0) {
-        setup.control = pair[1];
-        _exit(stoq_courier_main(&setup));
-    }
-    stoq_auto_close(&pair[1]);
-    if (pid < 0) {
-        stoq_auto_close(&pair[0]);
-        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -errno, "cannot fork: %s",
-                              strerror(errno));
-    }
-    out->pid = pid;
-    out->control = pair[0];
-    return 0;
-}
-
-/* Wait for input. @return 0, -ETIMEDOUT or -errno. */
-static int
-wait_input(int fd, int timeout_ms)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    uint64_t end = stoq_now_ms() + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
-
-    for (;;) {
-        uint64_t now = stoq_now_ms();
-        int left = timeout_ms < 0 ? -1 : (now < end ? (int)(end - now) : 0);
-        int n = poll(&p, 1, left);
-
-        if (n > 0)
-            return 0;
-        if (n == 0)
-            return -ETIMEDOUT;
-        if (errno != EINTR)
-            return -errno;
-    }
+    return stoq_child_spawn(stoq_courier_main, &setup, &out->pid, &out->control, err);
 }
 
 static int
@@ -88,7 +45,7 @@ int
 stoq_courier_wait(struct stoq_courier *c, int timeout_ms, struct stoq_error *err)
 {
     struct stoq_courier_in in;
-    int r = wait_input(c->control, timeout_ms);
+    int r = stoq_child_wait_input(c->control, timeout_ms);
 
     if (r == -ETIMEDOUT)
         return stoq_error_set(err, STOQ_ERROR_TIMEOUT, r,
@@ -110,23 +67,6 @@ stoq_courier_wait(struct stoq_courier *c, int timeout_ms, struct stoq_error *err
                           "courier: unexpected message");
 }
 
-/* Reap @pid within @ms. @return whether it is gone. */
-static bool
-reaped(pid_t pid, uint64_t ms)
-{
-    uint64_t end = stoq_now_ms() + ms;
-
-    for (;;) {
-        pid_t r = waitpid(pid, NULL, WNOHANG);
-
-        if (r == pid || (r < 0 && errno != EINTR))
-            return true;
-        if (stoq_now_ms() >= end)
-            return false;
-        (void)poll(NULL, 0, 2);
-    }
-}
-
 void
 stoq_courier_end(struct stoq_courier *c, int grace_ms)
 {
@@ -140,10 +80,6 @@ stoq_courier_end(struct stoq_courier *c, int grace_ms)
         (void)shutdown(c->control, SHUT_WR);
         stoq_auto_close(&c->control);
     }
-    if (c->pid > 0 && !reaped(c->pid, grace + SLACK_MS)) {
-        (void)kill(c->pid, SIGKILL);
-        while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    stoq_child_end(c->pid, grace + SLACK_MS);
     c->pid = 0;
 }

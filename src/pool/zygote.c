@@ -6,55 +6,30 @@
 #include "pool/zygote.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "pool/wire.h"
 #include "pool/zygote_child.h"
 #include "util/auto.h"
-#include "util/clock.h"
+#include "util/child.h"
 #include "util/json.h"
 
 #define FACTS_MAX    (64U << 20)
-#define END_GRACE_MS 500U
+#define END_GRACE_MS 500
 
 int
 stoq_zygote_spawn(const struct stoq_config *config, const char *const *preload,
                   const char *label, struct stoq_zygote *out, struct stoq_error *err)
 {
     struct stoq_zygote_setup setup = {
-        .config = config,
-        .preload = preload,
-        .label = label,
-        .parent = getpid(),
-    };
-    int pair[2];
-    pid_t pid;
+        .config = config, .preload = preload, .label = label};
+    struct stoq_zygote z = {.pid = 0};
+    int r = stoq_child_spawn(stoq_zygote_main, &setup, &z.pid, &z.control, err);
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -errno,
-                              "cannot make a socket: %s", strerror(errno));
-    pid = fork();
-    if (pid == 0) {
-        setup.control = pair[1];
-        _exit(stoq_zygote_main(&setup));
-    }
-    if (pid < 0) {
-        int saved = errno;
-
-        (void)close(pair[0]);
-        (void)close(pair[1]);
-        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -saved, "cannot fork: %s",
-                              strerror(saved));
-    }
-    (void)close(pair[1]);
-    memset(out, 0, sizeof(*out));
-    out->pid = pid;
-    out->control = pair[0];
-    return 0;
+    if (r == 0)
+        *out = z;
+    return r;
 }
 
 static int
@@ -97,32 +72,11 @@ take_fail(const struct stoq_wire_fail *w, struct stoq_error *err)
     return copy.code;
 }
 
-/** Wait for input on @p fd. @return 0, -ETIMEDOUT, -errno. */
-static int
-wait_input(int fd, int timeout_ms)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    uint64_t end = stoq_now_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0);
-
-    for (;;) {
-        uint64_t now = stoq_now_ms();
-        int left = timeout_ms < 0 ? -1 : now < end ? (int)(end - now) : 0;
-        int n = poll(&p, 1, left);
-
-        if (n > 0)
-            return 0;
-        if (n == 0)
-            return -ETIMEDOUT;
-        if (errno != EINTR)
-            return -errno;
-    }
-}
-
 int
 stoq_zygote_wait(struct stoq_zygote *z, int timeout_ms, struct stoq_error *err)
 {
     struct stoq_wire_msg msg;
-    int r = wait_input(z->control, timeout_ms);
+    int r = stoq_child_wait_input(z->control, timeout_ms);
 
     if (r == 0)
         r = stoq_wire_recv(z->control, &msg);
@@ -148,23 +102,6 @@ stoq_zygote_wait(struct stoq_zygote *z, int timeout_ms, struct stoq_error *err)
     return r;
 }
 
-/** Reap @p pid within @p ms. @return whether it is gone. */
-static bool
-reaped(pid_t pid, uint64_t ms)
-{
-    uint64_t end = stoq_now_ms() + ms;
-
-    for (;;) {
-        pid_t r = waitpid(pid, NULL, WNOHANG);
-
-        if (r == pid || (r < 0 && errno != EINTR))
-            return true;
-        if (stoq_now_ms() >= end)
-            return false;
-        (void)poll(NULL, 0, 2);
-    }
-}
-
 void
 stoq_zygote_end(struct stoq_zygote *z)
 {
@@ -173,11 +110,7 @@ stoq_zygote_end(struct stoq_zygote *z)
         (void)shutdown(z->control, SHUT_RDWR);
         stoq_auto_close(&z->control);
     }
-    if (z->pid > 0 && !reaped(z->pid, END_GRACE_MS)) {
-        (void)kill(z->pid, SIGKILL);
-        while (waitpid(z->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    stoq_child_end(z->pid, END_GRACE_MS);
     z->pid = 0;
     json_decref(z->facts);
     z->facts = NULL;

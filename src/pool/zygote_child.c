@@ -6,25 +6,22 @@
 #include "pool/zygote_child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "core/config.h"
 #include "core/engine.h"
 #include "pool/scanner.h"
 #include "pool/wire.h"
 #include "util/auto.h"
+#include "util/child.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/title.h"
-
-#define CONTROL_FD 3
 
 struct zygote {
     const struct stoq_zygote_setup *setup;
@@ -42,69 +39,23 @@ show_title(const struct stoq_zygote_setup *setup, const char *what)
         stoq_title_set("stoq: %s", what);
 }
 
-/** Die when the parent does; it may be dead already. */
-static int
-follow_parent(pid_t parent)
-{
-    if (prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL) < 0)
-        return -errno;
-    return getppid() == parent ? 0 : -ESRCH;
-}
-
-/** The parent's handlers mean nothing here. What a terminal or a service manager sends
- *  to the whole group is the parent's to answer: it ends us when its work is done. A
- *  write past a limit shall fail, not kill: it may be a line for a large log. */
+/** Nobody reads a daemon's standard error once the mount is usable, so the log's file
+ *  is opened here, too; but not in scanners (@p file false), which could spoil it. */
 static void
-reset_signals(void)
+set_up_log(const struct stoq_zygote_setup *setup, bool file)
 {
-    static const int defaults[] = {SIGCHLD, SIGUSR1, SIGUSR2,
-                                   SIGALRM, SIGPROF, SIGVTALRM};
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ};
-    sigset_t none;
-
-    for (size_t i = 0; i < STOQ_ARRAY_SIZE(defaults); i++)
-        (void)signal(defaults[i], SIG_DFL);
-    for (size_t i = 0; i < STOQ_ARRAY_SIZE(ignored); i++)
-        (void)signal(ignored[i], SIG_IGN);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/** Keep standard error and the control socket, close the rest. */
-static int
-keep_two(int control)
-{
-    int moved = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (moved < 0 || null < 0)
-        return -errno;
-    for (int fd = 0; fd < CONTROL_FD; fd++) {
-        bool keep = fd == STDERR_FILENO && fcntl(fd, F_GETFD) >= 0;
-
-        if (!keep && null != fd && dup2(null, fd) < 0)
-            return -errno;
-    }
-    if (dup3(moved, CONTROL_FD, O_CLOEXEC) < 0)
-        return -errno;
-    closefrom(CONTROL_FD + 1);
-    return 0;
-}
-
-/** Log to standard error alone: rotating a file is for one process. */
-static void
-reset_log(const struct stoq_zygote_setup *setup)
-{
-    const char *level = stoq_config_get(setup->config, "core", "log_level");
-    const char *syntax = stoq_config_get(setup->config, "core", "log_syntax");
+    const struct stoq_config *c = setup->config;
     struct stoq_log_config log = {
         .level = STOQ_LEVEL_INFO,
         .ident = setup->label ? "stoqfs" : "stoq",
-        .json = syntax && strcmp(syntax, "json") == 0,
+        .dir = file ? c->log_dir : NULL,
+        .max_bytes = (size_t)c->log_maxbytes,
+        .backups = (unsigned)c->log_backup_count,
+        .json = strcmp(c->log_syntax, "json") == 0,
+        .quiet = file && setup->label && c->log_dir && *c->log_dir,
     };
 
-    if (level)
-        (void)stoq_log_level_parse(level, &log.level);
+    (void)stoq_log_level_parse(c->log_level, &log.level);
     (void)stoq_log_setup(&log, NULL);
 }
 
@@ -163,14 +114,16 @@ send_ready(struct zygote *z)
 
 /** In the new process. @return its exit status. */
 static int
-become_scanner(struct zygote *z, int sock, pid_t parent)
+become_scanner(void *arg, int sock, pid_t parent)
 {
+    struct zygote *z = arg;
     sigset_t none;
 
-    if (follow_parent(parent) < 0)
+    if (stoq_child_follow_parent(parent) < 0)
         return 1;
     (void)close(z->control);
     (void)close(z->children);
+    set_up_log(z->setup, false);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     show_title(z->setup, "scanner");
@@ -181,22 +134,11 @@ become_scanner(struct zygote *z, int sock, pid_t parent)
 static pid_t
 fork_scanner(struct zygote *z, int out[2])
 {
-    int pair[2];
-    pid_t pid, self = getpid();
+    pid_t pid = 0;
+    int r = stoq_child_spawn(become_scanner, z, &pid, &out[0], NULL);
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return -errno;
-    pid = fork();
-    if (pid == 0) {
-        (void)close(pair[0]);
-        _exit(become_scanner(z, pair[1], self));
-    }
-    if (pid < 0)
-        pid = -errno;
-    (void)close(pair[1]);
-    out[0] = pair[0];
-    if (pid < 0)
-        return pid;
+    if (r < 0)
+        return r;
     /* not reaped yet, so the number is still that process */
     out[1] = (int)syscall(SYS_pidfd_open, pid, 0U);
     if (out[1] < 0) {
@@ -302,18 +244,19 @@ watch_children(struct zygote *z)
 }
 
 int
-stoq_zygote_main(const struct stoq_zygote_setup *setup)
+stoq_zygote_main(void *arg, int control, pid_t parent)
 {
-    struct zygote z = {.setup = setup, .control = CONTROL_FD, .children = -1};
+    const struct stoq_zygote_setup *setup = arg;
+    struct zygote z = {.setup = setup, .control = STOQ_CHILD_CONTROL, .children = -1};
     struct stoq_error err = {.code = 0};
     int r;
 
     stoq_log_fini();
-    reset_signals();
-    if (follow_parent(setup->parent) < 0 || keep_two(setup->control) < 0)
+    stoq_child_reset_signals();
+    if (stoq_child_follow_parent(parent) < 0 || stoq_child_keep(control, false) < 0)
         return 1;
     show_title(setup, "zygote");
-    reset_log(setup);
+    set_up_log(setup, true);
     r = load(&z, &err);
     if (r == 0)
         r = watch_children(&z);

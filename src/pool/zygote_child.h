@@ -12,11 +12,10 @@ struct stoq_zygote_setup {
     const struct stoq_config *config;
     const char *const *preload; /**< NULL-terminated, or NULL */
     const char *label;          /**< or NULL for the command */
-    int control;
-    pid_t parent;
 };
 
-/** Load, report, fork scanners until the control socket closes. @return exit status. */
-int stoq_zygote_main(const struct stoq_zygote_setup *setup);
+/** Load, report, fork scanners until @p control closes: for stoq_child_spawn().
+ *  @param setup  a struct stoq_zygote_setup. @return exit status. */
+int stoq_zygote_main(void *setup, int control, pid_t parent);
 
 #endif

@@ -46,6 +46,7 @@ json_t *cli_request_extra(const struct cli_args *a, struct stoq_error *err);
 int cli_fail(int status, const struct stoq_error *err);
 
 int cli_scan(const struct cli_args *a);
+int cli_run(const struct cli_args *a);
 int cli_list(const struct cli_args *a);
 int cli_check_config(const struct cli_args *a);
 

@@ -61,8 +61,8 @@ cli_inputs_free(struct cli_inputs *it)
     free(it);
 }
 
-static char *
-owner_of(uid_t uid)
+char *
+cli_owner_of(uid_t uid)
 {
     char buf[4096], *text = NULL;
     struct passwd pw, *found = NULL;
@@ -96,7 +96,7 @@ fill(struct cli_input *out, const char *path, struct stoq_error *err)
     if (!out->path)
         out->path = strdup(path);
     out->name = strdup(slash ? slash + 1 : path);
-    out->owner = owner_of(st.st_uid);
+    out->owner = cli_owner_of(st.st_uid);
     if (!out->path || !out->name || !out->owner) {
         cli_input_fini(out);
         return fail(err, path, -ENOMEM);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <stoq/error.h>
 
@@ -23,6 +24,9 @@ struct cli_input {
     uint64_t size;
 };
 void cli_input_fini(struct cli_input *in);
+
+/** Name of user @p uid, or the number as text; caller frees. NULL on -ENOMEM. */
+char *cli_owner_of(uid_t uid);
 
 /** @p names borrowed until freed; none = standard input. */
 int cli_inputs_new(const struct stoq_strv *names, struct cli_inputs **out);

@@ -13,6 +13,7 @@
 
 static const char usage_text[] =
     "usage: stoq scan [FILE|DIR|- ...] [options]   scan and print the results\n"
+    "       stoq run -P NAME ... [options]         scan what providers find\n"
     "       stoq list [--plugin-dir DIR ...]       list the plugins\n"
     "       stoq check-config [options]            load everything, print what is in "
     "force\n"
@@ -25,6 +26,7 @@ static const char usage_text[] =
     "them\n"
     "  -A, --dest-archivers NAME ...    archive payloads there\n"
     "  -S, --source-archivers NAME ...  archivers that providers may name\n"
+    "  -P, --providers NAME ...         providers, for stoq run\n"
     "      --plugin-opts P:O=V ...      option O of plugin P\n"
     "      --plugin-dir DIR ...         directories with plugins\n"
     "      --request-source TEXT        request_meta.source\n"
@@ -48,6 +50,7 @@ static const struct verb {
     int (*run)(const struct cli_args *args);
 } verbs[] = {
     {"scan", cli_scan},
+    {"run", cli_run},
     {"list", cli_list},
     {"check-config", cli_check_config},
 };

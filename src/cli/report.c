@@ -103,8 +103,30 @@ give_contents(const struct stoq_outcome *o, struct stoq_request *request, int fd
     return r;
 }
 
+/* Put what came with the bytes over what the pool made of their names. */
+static int
+give_metadata(const struct cli_work *work, struct stoq_request *request,
+              struct stoq_error *err)
+{
+    int r = 0;
+    struct stoq_payload *root = stoq_request_payload(request, 0);
+    json_t *extra = root ? stoq_payload_extra_data(root) : NULL;
+    if (work->no_archive) {
+        json_t *meta = (json_t *)(uintptr_t)stoq_request_meta(request);
+        r = json_object_set_new(meta, "archive_payloads", json_false());
+    }
+    if (extra && work->extra) {
+        if (!json_object_get(work->extra, "filename") && !work->in.name)
+            (void)json_object_del(extra, "filename");
+        r |= json_object_update(extra, work->extra);
+    }
+    return r == 0 ? 0
+                  : stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
+}
+
 void
-cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd)
+cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd,
+                   const struct cli_work *work)
 {
     struct stoq_error err = {0};
     STOQ_AUTO(stoq_request) request = NULL;
@@ -115,6 +137,8 @@ cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd)
     }
     if (r->engine) {
         int code = stoq_request_restore(response, &request, &err);
+        if (code == 0 && work)
+            code = give_metadata(work, request, &err);
         if (code == 0 && r->config->dest_archivers.count)
             code = give_contents(o, request, fd, &err);
         if (code == 0)

@@ -2,14 +2,15 @@
 #ifndef STOQ_CLI_REPORT_H
 #define STOQ_CLI_REPORT_H
 
-/* What `stoq scan` does with results: finish, deliver, print, count, and in the end say
- * which exit status that makes. One thread. */
+/* What `stoq scan` and `stoq run` do with results: finish, deliver, print, count, and
+ * in the end say which exit status that makes. One thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <stoq/stoq.h>
 
+#include "cli/scanner.h"
 #include "pool/pool.h"
 
 struct cli_report {
@@ -22,8 +23,11 @@ struct cli_report {
 
 void cli_report_init(struct cli_report *r, const struct stoq_config *config,
                      bool print);
-/** A scanned file; @p fd is its descriptor, for archivers, or -1. */
-void cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd);
+/** A scanned file; @p fd is its descriptor, for archivers, or -1. @p work, when not
+ *  NULL, has extra data and request metadata that the pool could not carry: the
+ *  document gets them here. That needs an engine. */
+void cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd,
+                        const struct cli_work *work);
 /** A finished response (archived and decorated). */
 void cli_report_response(struct cli_report *r, struct stoq_response *response);
 /** An input that could not be scanned. */

@@ -6,22 +6,17 @@
  * files were named. --isolation=none scans in this process instead.
  */
 
+#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/inputs.h"
 #include "cli/report.h"
-#include "core/config.h"
-#include "core/engine.h"
-#include "pool/pool.h"
+#include "cli/scanner.h"
 #include "util/auto.h"
-#include "util/log.h"
 
-#define WINDOW          64 /* files open or waiting to be printed at a time */
-#define LOAD_TIMEOUT_MS 300000
+#define WINDOW 64 /* files open or waiting to be printed at a time */
 
 STOQ_DEFINE_AUTO(stoq_config)
 
@@ -35,19 +30,14 @@ struct slot {
 
 struct scan {
     const struct cli_args *args;
-    struct stoq_config *config;
     struct cli_report report;
-    json_t *request_extra;
+    struct cli_scanner scanner;
     bool single; /* one file or standard input was named */
     /* pool */
-    struct stoq_zygote zygote;
-    struct stoq_pool *pool;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct slot slots[WINDOW];
     size_t head, tail; /* slots in use: [head, tail) modulo WINDOW */
-    /* no isolation */
-    struct stoq *engine;
 };
 
 static void
@@ -55,7 +45,7 @@ job_done(void *arg, struct stoq_outcome *outcome, int fd)
 {
     struct slot *slot = arg;
     struct scan *s = slot->scan;
-    int copy = s->report.engine ? dup(fd) : -1;
+    int copy = s->report.engine ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
     (void)pthread_mutex_lock(&s->lock);
     slot->outcome = outcome;
     slot->fd = copy;
@@ -73,7 +63,7 @@ retire_oldest(struct scan *s)
     while (!slot->done)
         (void)pthread_cond_wait(&s->changed, &s->lock);
     (void)pthread_mutex_unlock(&s->lock);
-    cli_report_outcome(&s->report, slot->outcome, slot->fd);
+    cli_report_outcome(&s->report, slot->outcome, slot->fd, NULL);
     stoq_outcome_free(slot->outcome);
     if (slot->fd >= 0)
         (void)close(slot->fd);
@@ -82,71 +72,29 @@ retire_oldest(struct scan *s)
 }
 
 static void
-scan_by_pool(struct scan *s, struct cli_input *in)
+scan_by_pool(struct scan *s, struct cli_work *work)
 {
     if (s->tail - s->head == WINDOW)
         retire_oldest(s);
     struct slot *slot = &s->slots[s->tail % WINDOW];
     *slot = (struct slot){.fd = -1, .scan = s};
-    struct stoq_job_spec spec = {
-        .fd = STOQ_STEAL_FD(&in->fd),
-        .filename = in->name,
-        .path = in->path,
-        .owner = in->owner,
-        .request_source = s->args->request_source,
-        .request_extra = s->request_extra,
-        .start_dispatch = stoq_strv_items(&s->args->start),
-        .priority = STOQ_PRIORITY_SIDECAR,
-        .want_payloads = s->config->dest_archivers.count > 0,
-        .done = job_done,
-        .arg = slot,
-    };
-    int r = stoq_pool_submit(s->pool, &spec, NULL);
+    int r = cli_scanner_submit(&s->scanner, work, job_done, slot);
     if (r < 0)
-        cli_report_failure(&s->report, in->path, r);
+        cli_report_failure(&s->report, work->in.path, r);
     else
         s->tail++;
 }
 
-static int
-make_request(const struct scan *s, const struct cli_input *in,
-             struct stoq_request **out, struct stoq_error *err)
-{
-    struct stoq_payload_meta meta = STOQ_PAYLOAD_META_INIT;
-    struct stoq_payload *payload = NULL;
-    json_t *extra = in->name ? NULL : json_pack("{s:n}", "filename");
-    meta.extra_data = extra;
-    meta.filename = in->name;
-    meta.path = in->path;
-    meta.owner = in->owner;
-    int r = stoq_payload_from_fd(in->fd, &meta, &payload, err);
-    json_decref(extra);
-    if (r == 0)
-        r = stoq_request_new(s->args->request_source, s->request_extra, true, out, err);
-    else
-        return r;
-    if (r == 0)
-        r = stoq_request_add(*out, STOQ_STEAL(&payload), err);
-    stoq_payload_free(payload);
-    return r;
-}
-
 static void
-scan_here(struct scan *s, struct cli_input *in)
+scan_here(struct scan *s, const struct cli_work *work)
 {
     struct stoq_error err = {0};
-    struct stoq_request *request = NULL;
     struct stoq_response *response = NULL;
-    int r = make_request(s, in, &request, &err);
-    if (r == 0)
-        r = stoq_scan_request(s->engine, request, stoq_strv_items(&s->args->start),
-                              &response, &err);
-    if (r == 0)
+    if (cli_scanner_scan(&s->scanner, work, &response, &err) == 0)
         cli_report_response(&s->report, response);
     else
         cli_report_error(&s->report, &err);
     stoq_response_free(response);
-    stoq_request_free(request);
 }
 
 static void
@@ -159,84 +107,30 @@ scan_all(struct scan *s)
     }
     for (;;) {
         struct stoq_error err = {0};
-        struct cli_input in = {.fd = -1};
-        int r = cli_inputs_next(inputs, &in, &err);
+        struct cli_work work = {.in.fd = -1,
+                                .request_source = s->args->request_source,
+                                .request_extra = s->scanner.request_extra};
+        int r = cli_inputs_next(inputs, &work.in, &err);
         if (r == 0)
             break;
         if (r < 0) {
             cli_report_error(&s->report, &err);
             continue;
         }
-        if (s->single && in.size == 0) {
+        if (s->single && work.in.size == 0) {
             (void)stoq_error_set(&err, STOQ_ERROR_CONFIG, -EINVAL,
                                  "Error: The provided content to scan was empty");
             cli_report_error(&s->report, &err);
-        } else if (s->engine) {
-            scan_here(s, &in);
+        } else if (s->scanner.here) {
+            scan_here(s, &work);
         } else {
-            scan_by_pool(s, &in);
+            scan_by_pool(s, &work);
         }
-        cli_input_fini(&in);
+        cli_work_fini(&work);
     }
     while (s->head != s->tail)
         retire_oldest(s);
     cli_inputs_free(inputs);
-}
-
-static int
-start_pool(struct scan *s, struct stoq_error *err)
-{
-    int r = stoq_zygote_spawn(s->config, stoq_strv_items(&s->args->start), NULL,
-                              &s->zygote, err);
-    if (r == 0)
-        r = stoq_zygote_wait(&s->zygote, LOAD_TIMEOUT_MS, err);
-    if (r < 0)
-        return r;
-    const struct stoq_pool_config config = {
-        .config = s->config,
-        .zygote_fd = STOQ_STEAL_FD(&s->zygote.control),
-        .engine_id = s->zygote.engine_id,
-    };
-    return stoq_pool_new(&config, &s->pool, err);
-}
-
-static int
-start(struct scan *s, struct stoq_error *err)
-{
-    const char *isolation = s->args->isolation ? s->args->isolation : "pool";
-    const struct stoq_config *c = s->config;
-    bool outputs =
-        c->dest_archivers.count || c->decorators.count || c->connectors.count;
-    bool here = strcmp(isolation, "none") == 0;
-    if (!here && strcmp(isolation, "pool") != 0)
-        return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL,
-                              "--isolation %s: expected pool or none", isolation);
-    s->request_extra = cli_request_extra(s->args, err);
-    if (!s->request_extra)
-        return -EINVAL;
-    int r = 0;
-    if (here)
-        r = stoq_new(c, STOQ_ROLE_SCAN | STOQ_ROLE_OUTPUT, &s->engine, err);
-    else
-        r = start_pool(s, err); /* first: the zygote wants a process with one thread */
-    if (r == 0 && here)
-        s->report.engine = s->engine;
-    else if (r == 0 && outputs)
-        r = stoq_new(c, STOQ_ROLE_OUTPUT, &s->report.engine, err);
-    return r;
-}
-
-static void
-stop(struct scan *s)
-{
-    stoq_pool_free(s->pool);
-    if (s->zygote.pid > 0)
-        stoq_zygote_end(&s->zygote);
-    json_decref(s->zygote.facts);
-    if (s->report.engine != s->engine)
-        stoq_free(s->report.engine);
-    stoq_free(s->engine);
-    json_decref(s->request_extra);
 }
 
 int
@@ -247,19 +141,19 @@ cli_scan(const struct cli_args *a)
     if (cli_config(a, &config, NULL, &err) < 0)
         return cli_fail(CLI_USAGE, &err);
     struct scan s = {.args = a,
-                     .config = config,
-                     .zygote = {.control = -1},
                      .lock = PTHREAD_MUTEX_INITIALIZER,
                      .changed = PTHREAD_COND_INITIALIZER,
                      .single = a->files.count <= 1};
     cli_report_init(&s.report, config, a->connectors.count == 0);
     int status;
-    if (start(&s, &err) < 0) {
+    if (cli_scanner_load(&s.scanner, a, config, &err) < 0 ||
+        cli_scanner_start(&s.scanner, 0, &err) < 0) {
         status = cli_fail(CLI_USAGE, &err);
     } else {
+        s.report.engine = s.scanner.outputs;
         scan_all(&s);
         status = cli_report_end(&s.report);
     }
-    stop(&s);
+    cli_scanner_stop(&s.scanner);
     return status;
 }

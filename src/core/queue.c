@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <stoq/stoq.h>
+
 #include "util/auto.h"
 
 struct stoq_queue {
@@ -36,6 +38,7 @@ stoq_queue_item_fini(struct stoq_queue_item *item)
     json_decref(item->extra_data);
     free(item->archiver);
     json_decref(item->task);
+    stoq_request_free(item->request);
     *item = (struct stoq_queue_item){.fd = -1};
 }
 
@@ -146,6 +149,14 @@ stoq_queue_put_task(struct stoq_queue *q, const char *archiver, json_t *task)
         stoq_queue_item_fini(&item);
         return -ENOMEM;
     }
+    return put(q, &item);
+}
+
+int
+stoq_queue_put_request(struct stoq_queue *q, struct stoq_request *request)
+{
+    struct stoq_queue_item item = {
+        .kind = STOQ_ITEM_REQUEST, .fd = -1, .request = request};
     return put(q, &item);
 }
 

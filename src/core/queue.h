@@ -15,18 +15,24 @@
 
 #include <stoq/plugin.h>
 
-enum stoq_item_kind { STOQ_ITEM_FILE, STOQ_ITEM_BYTES, STOQ_ITEM_TASK };
+enum stoq_item_kind {
+    STOQ_ITEM_FILE,
+    STOQ_ITEM_BYTES,
+    STOQ_ITEM_TASK,
+    STOQ_ITEM_REQUEST
+};
 
 /** One find. Zero-initialise; fini. */
 struct stoq_queue_item {
     enum stoq_item_kind kind;
-    int fd;              /**< FILE: owned; else -1 */
-    char *path;          /**< FILE: owned, or NULL */
-    unsigned char *data; /**< BYTES: owned */
-    size_t size;         /**< BYTES: at data */
-    json_t *extra_data;  /**< FILE, BYTES: owned, or NULL */
-    char *archiver;      /**< TASK: owned */
-    json_t *task;        /**< TASK: owned */
+    int fd;                       /**< FILE: owned; else -1 */
+    char *path;                   /**< FILE: owned, or NULL */
+    unsigned char *data;          /**< BYTES: owned */
+    size_t size;                  /**< BYTES: at data */
+    json_t *extra_data;           /**< FILE, BYTES: owned, or NULL */
+    char *archiver;               /**< TASK: owned */
+    json_t *task;                 /**< TASK: owned */
+    struct stoq_request *request; /**< REQUEST: owned */
 };
 
 /** A queue of at most @p room (> 0) items. @return 0 or -errno. */

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <stoq/stoq.h>
+
 #include "core/queue.h"
 #include "util/auto.h"
 
@@ -54,6 +56,36 @@ START_TEST(test_items)
     ck_assert_int_eq(json_integer_value(json_object_get(item.task, "n")), 1);
     stoq_queue_item_fini(&item);
     ck_assert_int_eq(stoq_queue_take(q, &item, UINT64_MAX), -EPIPE);
+}
+END_TEST
+
+static struct stoq_request *
+request_of(const char *text)
+{
+    struct stoq_request *request = NULL;
+    struct stoq_payload *payload = NULL;
+    ck_assert_int_eq(stoq_request_new("test", NULL, true, &request, NULL), 0);
+    ck_assert_int_eq(stoq_payload_new(text, strlen(text), NULL, &payload, NULL), 0);
+    ck_assert_int_eq(stoq_request_add(request, payload, NULL), 0);
+    return request;
+}
+
+/* Requests are taken: by whoever takes the item, by the queue's end, by a refusal. */
+START_TEST(test_requests)
+{
+    STOQ_AUTO(stoq_queue) q = queue_of(2);
+    struct stoq_request *request = request_of("a");
+    struct stoq_queue_item item = {0};
+    ck_assert_int_eq(stoq_queue_put_request(q, request), 0);
+    ck_assert_int_eq(stoq_queue_put_request(q, request_of("left")), 0);
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), 0);
+    ck_assert_int_eq(item.kind, STOQ_ITEM_REQUEST);
+    ck_assert_ptr_eq(item.request, request);
+    ck_assert_int_eq(item.fd, -1);
+    stoq_queue_item_fini(&item);
+    ck_assert_ptr_null(item.request);
+    stoq_queue_cancel(q);
+    ck_assert_int_eq(stoq_queue_put_request(q, request_of("refused")), -ECANCELED);
 }
 END_TEST
 
@@ -111,6 +143,7 @@ static void
 fill(TCase *tc)
 {
     tcase_add_test(tc, test_items);
+    tcase_add_test(tc, test_requests);
     tcase_add_test(tc, test_bounded);
     tcase_add_test(tc, test_cancel);
 }

@@ -171,7 +171,7 @@ warm_locked(struct stoqfs_gate *g, const struct stoq_identity *id, bool stored,
     const struct gate_entry *e = gate_find_locked(g, id->dev, id->ino);
     if (!is_trusted(e, id))
         return false;
-    if (stored && !e->known.stored && !(e->keep && e->keep->ended && e->keep->text))
+    if (stored && !e->known.stored && !gate_keep_readable_locked(g, e->keep))
         return false;
     gate_tell(g, &e->known, now);
     return true;

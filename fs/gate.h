@@ -40,7 +40,8 @@ struct stoqfs_question {
     int fd;                   /**< open for reading; borrowed, duplicated when needed */
     const struct stat *st;    /**< fstat of fd, st_ino the source's own */
     struct stoqfs_node *node; /**< for the names in the document; NULL = none */
-    const char *path; /**< instead of node: path below SRC; borrowed; NULL = none */
+    const char
+        *path; /**< path below SRC, before what node says; borrowed; NULL = none */
     enum stoq_priority priority;
     bool stored;         /**< wait until the document can be read, too */
     fuse_req_t req;      /**< interruptible by its caller; NULL = no */

@@ -92,7 +92,7 @@ struct gate_scan {
     struct stoqfs_gate *gate;
     uint64_t dev, ino;
     struct stoqfs_node *node; /* pinned, or NULL; constant once not parked */
-    char *path;               /* below SRC when there is no node, or NULL */
+    char *path;               /* below SRC, as the question gave it, or NULL */
     /* the state of the file being scanned, and the ctimes it was carried through */
     uint64_t size;
     int64_t mtime_ns;
@@ -254,6 +254,9 @@ void gate_keep_drop(struct gate_keep *keep);
 /** Keep the document of @p record, to be given to gate_keep_start(). */
 void gate_keep_enter_locked(struct gate_keep *keep, const struct stoq_record *record);
 /** The entry's document is no longer of interest. Frees it when it was in memory. */
+/** Whether its document is read from memory: the store gave it up, or cannot commit
+ * now, so that waiting for it would be for who knows how long. NULL allowed. */
+bool gate_keep_readable_locked(struct stoqfs_gate *g, const struct gate_keep *keep);
 void gate_keep_detach_locked(struct gate_entry *e);
 /** Archivers, decorators, printing, store; @p outcome taken, @p fd borrowed. Not with
  *  the lock. */

@@ -101,6 +101,28 @@ forget_stored_locked(const struct gate_keep *keep)
         (void)stoq_store_forget(g->fs->store, id->dev, id->ino);
 }
 
+bool
+gate_keep_readable_locked(struct stoqfs_gate *g, const struct gate_keep *keep)
+{
+    return keep && keep->text &&
+           (keep->ended || stoq_store_health(g->fs->store, NULL) < 0);
+}
+
+/* The text is there; when the store cannot commit, nobody waits for it. */
+static void
+printed_locked(struct gate_keep *keep, struct gate_waiters *ready)
+{
+    struct stoqfs_gate *g = keep->gate;
+    struct gate_entry *e = entry_of_locked(keep);
+    struct gate_waiter *w;
+    if (!e || !gate_keep_readable_locked(g, keep))
+        return;
+    while ((w = TAILQ_FIRST(&keep->waiters))) {
+        gate_claim_locked(w, ready);
+        gate_tell(g, &e->known, &w->answer);
+    }
+}
+
 static void
 stored_locked(struct gate_keep *keep, int status, struct gate_waiters *ready)
 {
@@ -187,6 +209,7 @@ static void
 put(struct gate_keep *keep)
 {
     struct stoqfs_gate *g = keep->gate;
+    struct gate_waiters ready = TAILQ_HEAD_INITIALIZER(ready);
     size_t size = 0;
     char *text = keep->outcome ? pretty(keep->outcome, &size) : NULL;
     if (keep->outcome)
@@ -200,8 +223,13 @@ put(struct gate_keep *keep)
     keep->size = size;
     keep->record.document_size = size;
     keep->put = true;
+    struct gate_entry *e = entry_of_locked(keep);
+    if (e)
+        e->known.document_size = size;
+    printed_locked(keep, &ready);
     const struct stoq_record record = keep->record;
     (void)pthread_mutex_unlock(&g->lock);
+    gate_answer(g, &ready);
     const struct stoq_strv *connectors = &g->fs->options->config->connectors;
     int r = stoq_store_put(g->fs->store, &record, text, size,
                            stoq_strv_items(connectors), put_done, keep);

@@ -49,7 +49,8 @@ gate_names_get(const struct gate_scan *scan, uid_t uid, struct gate_names *out)
     const char *below = scan->path;
     *out = (struct gate_names){0};
     owner_of(scan->gate, uid, out->owner);
-    if (scan->node) {
+    /* a path that was given is newer than the names the node was last seen by */
+    if (!below && scan->node) {
         int r = stoqfs_node_path(fs->nodes, scan->node, buf, sizeof(buf));
         below = r < 0 ? NULL : buf;
     }

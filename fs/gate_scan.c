@@ -25,7 +25,7 @@ gate_scan_new(struct stoqfs_gate *g, const struct stoqfs_question *q,
     struct gate_scan *scan = calloc(1, sizeof(*scan));
     if (!scan)
         return -ENOMEM;
-    if (q->path && !q->node && !(scan->path = strdup(q->path))) {
+    if (q->path && !(scan->path = strdup(q->path))) {
         free(scan);
         return -ENOMEM;
     }
@@ -235,7 +235,8 @@ serve_locked(struct ending *x, struct gate_entry *e)
         next = TAILQ_NEXT(w, link);
         if (!may_have_locked(x, w))
             continue;
-        if (w->stored && !x->answer.stored && e->keep && !e->keep->ended && !x->gone) {
+        if (w->stored && !x->answer.stored && e->keep && !x->gone &&
+            !gate_keep_readable_locked(x->scan->gate, e->keep)) {
             gate_rewait_locked(w, &e->keep->waiters);
             continue;
         }

@@ -19,6 +19,7 @@
 #include "control.h"
 #include "core/config.h"
 #include "gate.h"
+#include "mount.h"
 #include "node.h"
 #include "ops.h"
 #include "pending.h"
@@ -75,7 +76,7 @@ engine_is(struct mirror *m, const char *id)
     if (!e)
         return;
     STOQ_WARN("plugins or rules changed on disk: engine %s instead of %s", id, now);
-    (void)snprintf(e->id, sizeof(e->id), "%s", id);
+    (void)snprintf(e->id, sizeof(e->id), "%.64s", id);
     e->next = m->engines; /* others may still read the one before: all are kept */
     m->engines = e;
     atomic_store(&m->fs.engine_now, e->id);
@@ -124,6 +125,7 @@ control_main(void *arg)
             return NULL;
         if (p[0].revents && !control_message(m)) {
             STOQ_ERROR("the supervisor is gone; ending the mount");
+            stoqfs_mount_take_away(m->fs.options->mountpoint);
             leave_loop(m);
             return NULL;
         }

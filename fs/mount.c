@@ -6,8 +6,11 @@
 #include "mount.h"
 
 #include <fuse_lowlevel.h>
+#include <spawn.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/auto.h"
@@ -116,4 +119,20 @@ stoqfs_mount_free(struct stoqfs_mount *m)
     if (m->se)
         fuse_session_destroy(m->se);
     free(m);
+}
+
+void
+stoqfs_mount_take_away(const char *mountpoint)
+{
+    char *argv[] = {(char[]){"fusermount3"}, (char[]){"-uz"}, (char[]){"--"}, NULL,
+                    NULL};
+    STOQ_AUTOFREE char *path = strdup(mountpoint);
+    pid_t pid;
+    int status;
+    if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || !path)
+        return;
+    argv[3] = path;
+    if (posix_spawnp(&pid, "fusermount3", NULL, NULL, argv, environ) == 0)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
 }

@@ -21,4 +21,8 @@ void stoqfs_mount_detach(struct stoqfs_mount *m);
 /** Unmount when that has not happened yet, and close. NULL allowed. */
 void stoqfs_mount_free(struct stoqfs_mount *m);
 
+/** Detach the mount at @p mountpoint, from a process that did not make it. Threads:
+ * any. */
+void stoqfs_mount_take_away(const char *mountpoint);
+
 #endif

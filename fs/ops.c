@@ -183,6 +183,27 @@ stoqfs_keep_name(struct stoqfs *fs, const struct stoqfs_dir *d, const char *name
     return 0;
 }
 
+static void
+keep_release(struct stoqfs *fs, struct stoqfs_keep *k)
+{
+    if (k->owned) {
+        stoq_auto_close(&k->fd);
+        if (k->node)
+            stoqfs_node_unpin(fs->nodes, k->node);
+    }
+    k->fd = -1;
+    k->node = NULL;
+}
+
+void
+stoqfs_keep_renamed(struct stoqfs *fs, struct stoqfs_keep *k, bool changed)
+{
+    if (k->fd >= 0 && changed && k->node && S_ISREG(k->before.st_mode) &&
+        stoqfs_gate_expects(fs->gate, &k->before))
+        stoqfs_scan_written(fs, k->node);
+    keep_release(fs, k);
+}
+
 void
 stoqfs_keep_end(struct stoqfs *fs, struct stoqfs_keep *k, bool changed)
 {
@@ -192,13 +213,7 @@ stoqfs_keep_end(struct stoqfs *fs, struct stoqfs_keep *k, bool changed)
     if (k->fd >= 0 && changed && quiet && S_ISREG(k->before.st_mode) &&
         fstat(k->fd, &after) == 0 && after.st_nlink > 0)
         stoqfs_gate_carry(fs->gate, &k->before, &after);
-    if (k->owned) {
-        stoq_auto_close(&k->fd);
-        if (k->node)
-            stoqfs_node_unpin(fs->nodes, k->node);
-    }
-    k->fd = -1;
-    k->node = NULL;
+    keep_release(fs, k);
 }
 
 void

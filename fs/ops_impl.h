@@ -48,6 +48,9 @@ int stoqfs_keep_name(struct stoqfs *fs, const struct stoqfs_dir *d, const char *
                      struct stoqfs_keep *k);
 /** End; @p changed: the change was made. */
 void stoqfs_keep_end(struct stoqfs *fs, struct stoqfs_keep *k, bool changed);
+/** The same after a new name: nothing is carried, since rules may look at names and the
+ *  document shows one; what was known is found again by content in the background. */
+void stoqfs_keep_renamed(struct stoqfs *fs, struct stoqfs_keep *k, bool changed);
 
 /** fstat of a descriptor of @p n, as shown, noted as told. @return 0 or -errno. */
 int stoqfs_stat_shown(struct stoqfs *fs, struct stoqfs_node *n, int fd,

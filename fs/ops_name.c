@@ -96,7 +96,7 @@ do_link(struct stoqfs *fs, struct stoqfs_node *n, const struct stoqfs_dir *dir,
     r = linkat(AT_FDCWD, stoqfs_fd_path(fd, &path), dir->fd, name, AT_SYMLINK_FOLLOW);
     if (r < 0)
         r = -errno;
-    stoqfs_keep_end(fs, &keep, r == 0);
+    stoqfs_keep_renamed(fs, &keep, r == 0);
     stoqfs_node_fd_put(fs->nodes, n, fd);
     return r;
 }

@@ -55,8 +55,12 @@ move(const struct renaming *m)
     /* two links of one file: nothing happens */
     if (r == 0 && !(replaces && same_file(&moved, &other)))
         follow(m, &moved, &other);
-    stoqfs_keep_end(m->fs, &moved, r == 0);
-    stoqfs_keep_end(m->fs, &other, r == 0);
+    stoqfs_keep_renamed(m->fs, &moved, r == 0);
+    /* exchanged, it has a new name too; replaced, it may live on by other links */
+    if (m->flags & RENAME_EXCHANGE)
+        stoqfs_keep_renamed(m->fs, &other, r == 0);
+    else
+        stoqfs_keep_end(m->fs, &other, r == 0);
     return r;
 }
 

@@ -144,6 +144,44 @@ asking_new(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *base)
     return a;
 }
 
+/* ---------------------------------------------------------------------- removed */
+
+/* A sidecar that was removed stays away for a moment, unless its file is opened. A
+ * program that removes a name to make it anew (tar, unpacking results over themselves)
+ * would find it there again each time, since naming one makes one. One slot per hash is
+ * enough: what is lost here is only that moment. */
+#define REMOVED_SLOTS 256U
+#define REMOVED_MS    1000U
+
+static struct {
+    atomic_ullong file, until_ms;
+} removed[REMOVED_SLOTS];
+
+static uint64_t
+file_hash(const struct stat *st)
+{
+    return ((uint64_t)st->st_dev << 48 ^ (uint64_t)st->st_ino) *
+               UINT64_C(0x9e3779b97f4a7c15) |
+           1;
+}
+
+static void
+set_removed(const struct stat *st)
+{
+    uint64_t h = file_hash(st);
+    atomic_store(&removed[h >> 56].until_ms, stoq_now_ms() + REMOVED_MS);
+    atomic_store(&removed[h >> 56].file, h);
+}
+
+static bool
+is_removed(struct stoqfs *fs, const struct stat *st)
+{
+    uint64_t h = file_hash(st);
+    return atomic_load(&removed[h >> 56].file) == h &&
+           stoq_now_ms() < atomic_load(&removed[h >> 56].until_ms) &&
+           !stoqfs_gate_expects(fs->gate, st);
+}
+
 /* ------------------------------------------------------------------------ lookup */
 
 static void
@@ -202,6 +240,13 @@ stoqfs_sidecar_lookup(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *par
     int r = find_base(fs, parent, base, &n);
     if (r < 0) {
         (void)fuse_reply_err(req, -r);
+        return;
+    }
+    struct stat st;
+    r = stoqfs_node_stat(fs->nodes, n, &st);
+    if (r < 0 || is_removed(fs, &st)) {
+        stoqfs_node_forget(fs->nodes, stoqfs_node_number(n), 1);
+        (void)fuse_reply_err(req, r < 0 ? -r : ENOENT);
         return;
     }
     struct stoqfs_asking *a = asking_new(fs, req, n);
@@ -331,8 +376,10 @@ stoqfs_sidecar_unlink(struct stoqfs *fs, struct stoqfs_node *parent, const char 
     if (r < 0)
         return r;
     r = stoqfs_node_stat(fs->nodes, n, &st);
-    if (r == 0)
+    if (r == 0) {
         stoqfs_gate_forget(fs->gate, &st);
+        set_removed(&st);
+    }
     stoqfs_node_forget(fs->nodes, stoqfs_node_number(n), 1);
     return r;
 }

@@ -28,6 +28,26 @@ eicar >"$MNT/again.com"
 cat "$MNT/again.com" 2>/dev/null && fail "read after writing"
 umount_fs
 
+# rules that look at names: a new name is another question, whoever gave it
+mkdir "$WORK/names"
+printf 'rule exe { condition: extension contains "exe" }\n' >"$WORK/names/exe.yar"
+mount_fs -o enforce -a hash,yara --plugin-opts "yara:worker_rules=$WORK/names"
+for f in moved linked behind; do
+    echo "harmless $f" >"$SRC/$f.txt"
+    eventually cmp -s "$SRC/$f.txt" "$MNT/$f.txt"
+done
+mv "$MNT/moved.txt" "$MNT/moved.exe"
+ln "$MNT/linked.txt" "$MNT/linked.exe"
+mv "$SRC/behind.txt" "$SRC/behind.exe"
+for f in moved linked; do
+    cat "$MNT/$f.exe" 2>/dev/null && fail "$f.exe was read"
+done
+denied_behind() { [ -e "$MNT/behind.exe" ] && ! cat "$MNT/behind.exe" >/dev/null 2>&1; }
+eventually denied_behind
+equal "the document has the name" \
+    "$(jq -r '.results[0].payload_meta.extra_data.filename' "$MNT/moved.exe.stoq.json")" moved.exe
+umount_fs
+
 mount_fs -o enforce,on_flagged=allow
 equal "allowed by policy" "$(cat "$MNT/again.com")" "$(eicar)"
 umount_fs

@@ -41,7 +41,17 @@ equal "snapshot" "$(cat <&7)" "$before"
 exec 7<&-
 # removing one forgets the result
 rm "$MNT/one.stoq.json"
+[ ! -e "$MNT/one.stoq.json" ] || fail "there again at once"
+eventually sidecar_ready "$MNT/one"
 equal "forgotten, then asked again" "$(jq -r .verdict "$MNT/one.stoq.json")" clean
+# unpacking results over themselves ends
+tar -C "$MNT" -cf "$WORK/t.tar" one one.stoq.json
+mkdir "$MNT/unpacked"
+status=0
+timeout 30 tar -C "$MNT/unpacked" -xf "$WORK/t.tar" 2>"$WORK/tar.err" || status=$?
+[ "$status" -ne 124 ] || fail "tar did not end"
+equal "the file is there" "$(cat "$MNT/unpacked/one")" changed
+rm -r "$MNT/unpacked"
 mkdir "$MNT/dir"
 echo in >"$MNT/dir/in"
 eventually sidecar_ready "$MNT/dir/in"

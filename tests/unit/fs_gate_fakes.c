@@ -253,6 +253,15 @@ stoq_store_document(struct stoq_store *store, const char *scan_id, char **text,
 }
 
 int
+stoq_store_health(struct stoq_store *store, uint64_t *dropped)
+{
+    (void)store;
+    if (dropped)
+        *dropped = 0;
+    return 0;
+}
+
+int
 stoq_store_forget(struct stoq_store *store, uint64_t dev, uint64_t ino)
 {
     (void)store;

@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(
     gcc g++ clang cmake ninja-build pkg-config libclang-rt-14-dev
-    libfuse3-dev fuse3 libyara-dev yara libjansson-dev libmagic-dev libssl-dev
+    libfuse3-dev fuse3 libyara-dev yara libjansson-dev libarchive-dev libmagic-dev libssl-dev
     libsqlite3-dev uthash-dev check scdoc mandoc shellcheck
     python3 jq attr acl rsync git sqlite3 psmisc procps util-linux
 )

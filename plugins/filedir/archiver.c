@@ -67,12 +67,12 @@ stoq_filedir_archive(void *instance, struct stoq_payload *payload,
         return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL,
                               "archive_dir is not set");
     int r = stoq_filedir_mkdir(fd->archive_dir);
-    FILEDIR_AUTOFREE char *root = r == 0 ? realpath(fd->archive_dir, NULL) : NULL;
+    PLUGIN_AUTOFREE char *root = r == 0 ? realpath(fd->archive_dir, NULL) : NULL;
     if (r == 0 && !root)
         r = -errno;
 
-    FILEDIR_AUTOFREE char *dir = NULL;
-    FILEDIR_AUTOFREE char *path = NULL;
+    PLUGIN_AUTOFREE char *dir = NULL;
+    PLUGIN_AUTOFREE char *path = NULL;
     char name[64] = "";
     if (r == 0)
         r = archive_place(fd, payload, root, &dir, name);
@@ -104,14 +104,14 @@ stoq_filedir_archive(void *instance, struct stoq_payload *payload,
 static int
 open_below(const char *root, const char *path)
 {
-    FILEDIR_AUTOFREE char *real_root = realpath(root, NULL);
-    FILEDIR_AUTOFREE char *real_path = real_root ? realpath(path, NULL) : NULL;
+    PLUGIN_AUTOFREE char *real_root = realpath(root, NULL);
+    PLUGIN_AUTOFREE char *real_path = real_root ? realpath(path, NULL) : NULL;
     if (!real_root || !real_path)
         return -errno;
     size_t n = strlen(real_root);
     if (strncmp(real_path, real_root, n) != 0 || real_path[n] != '/')
         return -EPERM;
-    FILEDIR_AUTOCLOSE int dir = open(real_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    PLUGIN_AUTOCLOSE int dir = open(real_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return -errno;
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
@@ -132,7 +132,7 @@ read_all(int fd, uint64_t room, char **out, size_t *size)
     if ((uint64_t)st.st_size > room)
         return -E2BIG;
     size_t want = (size_t)st.st_size, got = 0;
-    FILEDIR_AUTOFREE char *data = malloc(want + 1);
+    PLUGIN_AUTOFREE char *data = malloc(want + 1);
     if (!data)
         return -ENOMEM;
     while (got < want) {
@@ -163,10 +163,10 @@ stoq_filedir_get(void *instance, const json_t *task, struct stoq_reply *reply,
     if (!fd->archive_dir[0])
         return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL,
                               "archive_dir is not set");
-    FILEDIR_AUTOCLOSE int file = open_below(fd->archive_dir, path);
+    PLUGIN_AUTOCLOSE int file = open_below(fd->archive_dir, path);
     if (file == -ENOENT)
         return 0; /* no child: not found */
-    FILEDIR_AUTOFREE char *data = NULL;
+    PLUGIN_AUTOFREE char *data = NULL;
     size_t size = 0;
     int r = file < 0 ? file : read_all(file, stoq_reply_room(reply), &data, &size);
     if (r == -EPERM)

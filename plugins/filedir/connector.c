@@ -43,11 +43,11 @@ stoq_filedir_save(void *instance, const struct stoq_response *response, unsigned
     if (!id || !id[0] || id[0] == '.' || strchr(id, '/'))
         return stoq_error_set(err, STOQ_ERROR_FORMAT, -EINVAL,
                               "the scan id is no file name");
-    FILEDIR_AUTOFREE char *dir =
+    PLUGIN_AUTOFREE char *dir =
         stoq_filedir_dated(fd->results_dir, fd->date_mode ? fd->date_format : NULL,
                            response_time(response));
-    FILEDIR_AUTOFREE char *text = stoq_response_text(response, !fd->compactly);
-    FILEDIR_AUTOFREE char *line = NULL;
+    PLUGIN_AUTOFREE char *text = stoq_response_text(response, !fd->compactly);
+    PLUGIN_AUTOFREE char *line = NULL;
     if (!dir || !text || asprintf(&line, "%s\n", text) < 0) {
         line = NULL;
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");

@@ -31,7 +31,7 @@ directory(const struct stoq_ctx *ctx, const char *name, const char *fallback)
     const char *path = stoq_ctx_string(ctx, name);
     if (path || !fallback)
         return strdup(path ? path : "");
-    FILEDIR_AUTOFREE char *cwd = getcwd(NULL, 0);
+    PLUGIN_AUTOFREE char *cwd = getcwd(NULL, 0);
     char *result = NULL;
     if (!cwd || asprintf(&result, "%s/%s", strcmp(cwd, "/") ? cwd : "", fallback) < 0)
         return NULL;

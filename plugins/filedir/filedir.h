@@ -17,30 +17,7 @@
 #include <stoq/plugin.h>
 #include <stoq/stoq.h>
 
-/* ------------------------------------------------------------- cleanup variables */
-
-static inline void
-stoq_filedir_free_auto(void *pp)
-{
-    int saved = errno;
-    void **p = (void **)pp;
-    free(*p);
-    *p = NULL;
-    errno = saved;
-}
-
-static inline void
-stoq_filedir_close_auto(int *fd)
-{
-    int saved = errno;
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-    errno = saved;
-}
-
-#define FILEDIR_AUTOFREE  __attribute__((cleanup(stoq_filedir_free_auto)))
-#define FILEDIR_AUTOCLOSE __attribute__((cleanup(stoq_filedir_close_auto)))
+#include "common/auto.h"
 
 /** The options of one instance; directories are absolute or "" for none. */
 struct stoq_filedir {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Files that appear whole: written under a name of their own, on disk before they get
- * the final name, which link(2) gives only when it is free. So two writers, a crash and
- * a repeated call leave one complete file. Called by connector.c and archiver.c.
+ * Files that appear whole: written without a name, on disk before they get one, which
+ * link(2) gives only when it is free. So two writers, a crash and a repeated call leave
+ * one complete file and nothing else. Called by connector.c and archiver.c.
  */
 
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 static void
 sync_parent(const char *path)
 {
-    FILEDIR_AUTOFREE char *parent = strdup(path);
+    PLUGIN_AUTOFREE char *parent = strdup(path);
     char *slash = parent ? strrchr(parent, '/') : NULL;
     if (!slash)
         return;
     slash[slash == parent ? 1 : 0] = '\0';
-    FILEDIR_AUTOCLOSE int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    PLUGIN_AUTOCLOSE int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)fsync(fd);
 }
@@ -30,7 +30,7 @@ sync_parent(const char *path)
 int
 stoq_filedir_mkdir(const char *path)
 {
-    FILEDIR_AUTOFREE char *copy = strdup(path);
+    PLUGIN_AUTOFREE char *copy = strdup(path);
     if (!copy)
         return -ENOMEM;
     for (char *p = copy + 1;; p++) {
@@ -73,36 +73,65 @@ is_there(int dir, const char *name)
     return S_ISREG(st.st_mode) ? 1 : -EISDIR;
 }
 
+/* A file without a name is gone with a process that is killed. @return 0, -EOPNOTSUPP
+ * where the filesystem has none such, -EEXIST, -errno. */
+static int
+write_unnamed(int dirfd, const char *name, const void *data, size_t size)
+{
+    PLUGIN_AUTOCLOSE int fd =
+        openat(dirfd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return errno == EISDIR || errno == EINVAL ? -EOPNOTSUPP : -errno;
+    int r = write_all(fd, data, size);
+    if (r < 0)
+        return r;
+    /* By way of /proc, as open(2) shows it: AT_EMPTY_PATH asks for a capability. */
+    char self[32];
+    (void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, self, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
+        return errno == ENOENT || errno == EXDEV ? -EOPNOTSUPP : -errno;
+    return 0;
+}
+
+/* The same under a name of its own first; dotted, so that a provider on this directory
+ * does not pick it up. */
+static int
+write_named(int dirfd, const char *name, const void *data, size_t size)
+{
+    char temp[160];
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)snprintf(temp, sizeof temp, ".%.100s.%ld.%ld", name, (long)getpid(),
+                   now.tv_nsec);
+    PLUGIN_AUTOCLOSE int fd =
+        openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return -errno;
+    int r = write_all(fd, data, size);
+    if (r == 0 && linkat(dirfd, temp, dirfd, name, 0) < 0)
+        r = -errno;
+    (void)unlinkat(dirfd, temp, 0);
+    return r;
+}
+
 int
 stoq_filedir_store(const char *dir, const char *name, const void *data, size_t size)
 {
     int r = stoq_filedir_mkdir(dir);
     if (r < 0)
         return r;
-    FILEDIR_AUTOCLOSE int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    PLUGIN_AUTOCLOSE int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dirfd < 0)
         return -errno;
     r = is_there(dirfd, name);
     if (r != 0)
         return r < 0 ? r : 0;
 
-    /* Dotted, so that a provider on this directory does not pick it up. */
-    char temp[160];
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)snprintf(temp, sizeof temp, ".%.100s.%ld.%ld", name, (long)getpid(),
-                   now.tv_nsec);
-    FILEDIR_AUTOCLOSE int fd =
-        openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0)
-        return -errno;
-    r = write_all(fd, data, size);
-    if (r == 0 && linkat(dirfd, temp, dirfd, name, 0) < 0) {
-        r = -errno;
-        if (r == -EEXIST && is_there(dirfd, name) == 1)
-            r = 0;
-    }
-    (void)unlinkat(dirfd, temp, 0);
+    r = write_unnamed(dirfd, name, data, size);
+    if (r == -EOPNOTSUPP)
+        r = write_named(dirfd, name, data, size);
+    if (r == -EEXIST && is_there(dirfd, name) == 1)
+        r = 0;
     if (r == 0 && fsync(dirfd) < 0)
         r = -errno;
     return r;

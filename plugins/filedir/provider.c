@@ -55,7 +55,7 @@ walk_file(struct walk *w, const char *path)
     if ((slash ? slash[1] : path[0]) == '.')
         return 0;
     /* O_NONBLOCK: the name may be a FIFO by now. */
-    FILEDIR_AUTOCLOSE int fd =
+    PLUGIN_AUTOCLOSE int fd =
         open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
@@ -119,7 +119,7 @@ stoq_filedir_ingest(void *instance, struct stoq_queue *queue, unsigned flags,
     const struct stoq_filedir *fd = instance;
     if (!fd->source_dir[0])
         return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL, "source_dir is not set");
-    FILEDIR_AUTOFREE char *root = realpath(fd->source_dir, NULL);
+    PLUGIN_AUTOFREE char *root = realpath(fd->source_dir, NULL);
     struct stat st;
     if (!root || stat(root, &st) < 0)
         return stoq_error_set(err, STOQ_ERROR_CONFIG, -errno, "source_dir %s: %s",

@@ -90,7 +90,8 @@ cache_open(const struct stoq_ctx *ctx)
     const char *dir = stoq_ctx_cache_dir(ctx);
     if (!dir || !dir[0])
         return -1;
-    YARA_AUTOCLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    PLUGIN_AUTOCLOSE int fd =
+        open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         if (errno != ENOENT)
             stoq_ctx_log(ctx, STOQ_LEVEL_WARNING, "rule cache %s: %s", dir,
@@ -110,7 +111,7 @@ cache_open(const struct stoq_ctx *ctx)
 static int
 read_at(int dir, const char *name, char **out, size_t *size)
 {
-    YARA_AUTOCLOSE int fd =
+    PLUGIN_AUTOCLOSE int fd =
         openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return -errno;
@@ -127,7 +128,7 @@ write_at(int dir, const char *name, const void *data, size_t size)
     char temp[128];
     (void)snprintf(temp, sizeof temp, ".%s.%ld", name, (long)getpid());
     (void)unlinkat(dir, temp, 0);
-    YARA_AUTOCLOSE int fd =
+    PLUGIN_AUTOCLOSE int fd =
         openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
@@ -221,7 +222,7 @@ includes_hold(const json_t *list, struct stoq_yara_includes *out)
         if (!item->path)
             return false;
         out->count++;
-        YARA_AUTOFREE char *text = NULL;
+        PLUGIN_AUTOFREE char *text = NULL;
         size_t size = 0;
         if (stoq_yara_read_path(item->path, YARA_FILE_MAX, &text, &size) == 0 &&
             stoq_yara_sha256(text, size, item->sha256) < 0)
@@ -237,8 +238,8 @@ load_from(int dir, const char *key, struct stoq_yara_set *set,
           struct stoq_yara_includes *includes)
 {
     char name[96];
-    YARA_AUTOFREE char *text = NULL;
-    YARA_AUTOFREE char *rules = NULL;
+    PLUGIN_AUTOFREE char *text = NULL;
+    PLUGIN_AUTOFREE char *rules = NULL;
     size_t text_size = 0, rules_size = 0;
     (void)snprintf(name, sizeof name, "%s.json", key);
     if (read_at(dir, name, &text, &text_size) < 0)
@@ -267,7 +268,7 @@ bool
 stoq_yara_cache_load(const struct stoq_ctx *ctx, const char *key,
                      struct stoq_yara_set *set, struct stoq_yara_includes *includes)
 {
-    YARA_AUTOCLOSE int dir = cache_open(ctx);
+    PLUGIN_AUTOCLOSE int dir = cache_open(ctx);
     if (dir < 0)
         return false;
     if (load_from(dir, key, set, includes))
@@ -280,7 +281,7 @@ static int
 store_in(int dir, const char *key, const struct stoq_yara_set *set,
          const struct stoq_yara_includes *includes)
 {
-    YARA_AUTOFREE char *rules = NULL;
+    PLUGIN_AUTOFREE char *rules = NULL;
     size_t size = 0;
     char sha[YARA_SHA256_HEX] = "";
     int r = rules_save(set->rules, &rules, &size);
@@ -293,7 +294,7 @@ store_in(int dir, const char *key, const struct stoq_yara_set *set,
         json_pack("{s: s, s: I, s: b, s: o, s: o}", "yarc_sha256", sha, "loaded",
                   (json_int_t)set->loaded, "externals", (int)set->externals, "failed",
                   failed, "includes", includes_json(includes));
-    YARA_AUTOFREE char *text = json_dumps(facts, JSON_INDENT(1));
+    PLUGIN_AUTOFREE char *text = json_dumps(facts, JSON_INDENT(1));
     if (!text)
         return -ENOMEM;
 
@@ -312,7 +313,7 @@ stoq_yara_cache_store(const struct stoq_ctx *ctx, const char *key,
                       const struct stoq_yara_set *set,
                       const struct stoq_yara_includes *includes)
 {
-    YARA_AUTOCLOSE int dir = cache_open(ctx);
+    PLUGIN_AUTOCLOSE int dir = cache_open(ctx);
     if (dir < 0)
         return;
     int r = store_in(dir, key, set, includes);

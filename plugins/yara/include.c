@@ -131,8 +131,8 @@ include_open(const char *written, const char *calling, const char *ns, void *arg
         chain_cut(s, s->depth - 1);
     const char *from = s->depth > 0 ? s->chain[s->depth - 1].found : NULL;
 
-    YARA_AUTOFREE char *path = resolve(written, from);
-    YARA_AUTOFREE char *text = NULL;
+    PLUGIN_AUTOFREE char *path = resolve(written, from);
+    PLUGIN_AUTOFREE char *text = NULL;
     size_t size = 0;
     if (!path)
         return NULL;

@@ -19,36 +19,13 @@
 
 #include <stoq/plugin.h>
 
+#include "common/auto.h"
+
 #define YARA_SHA256_HEX 65U
 /** Larger rule files are refused: no rule set in use comes near. */
 #define YARA_FILE_MAX ((size_t)64 << 20)
 /** Strings listed per rule when `strings_limit` says nothing. */
 #define YARA_STRINGS_CAP 1000U
-
-/* ------------------------------------------------------------- cleanup variables */
-
-static inline void
-stoq_yara_free_auto(void *pp)
-{
-    int saved = errno;
-    void **p = (void **)pp;
-    free(*p);
-    *p = NULL;
-    errno = saved;
-}
-
-static inline void
-stoq_yara_close_auto(int *fd)
-{
-    int saved = errno;
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-    errno = saved;
-}
-
-#define YARA_AUTOFREE  __attribute__((cleanup(stoq_yara_free_auto)))
-#define YARA_AUTOCLOSE __attribute__((cleanup(stoq_yara_close_auto)))
 
 /* ----------------------------------------------------------------------- sources */
 

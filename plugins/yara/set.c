@@ -26,7 +26,7 @@
 static int
 sources_digest(const struct stoq_yara_sources *s, char out[YARA_SHA256_HEX])
 {
-    YARA_AUTOFREE char *text = NULL;
+    PLUGIN_AUTOFREE char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
     if (!f)
@@ -56,7 +56,7 @@ static int
 set_digest(struct stoq_yara_set *set, const char *key,
            const struct stoq_yara_includes *includes)
 {
-    YARA_AUTOFREE char *text = NULL;
+    PLUGIN_AUTOFREE char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
     if (!f)
@@ -93,7 +93,7 @@ open_sources(const struct stoq_ctx *ctx, struct stoq_yara_sources *sources,
 static int
 open_compiled(const char *path, struct stoq_yara_set *set, struct stoq_error *err)
 {
-    YARA_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    PLUGIN_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -errno;
     if (!stoq_yara_trusted(fd, S_IWOTH))
@@ -102,7 +102,7 @@ open_compiled(const char *path, struct stoq_yara_set *set, struct stoq_error *er
             "%s: compiled rules must be owned by root or this user and "
             "not be writable by others",
             path);
-    YARA_AUTOFREE char *data = NULL;
+    PLUGIN_AUTOFREE char *data = NULL;
     size_t size = 0;
     int r = stoq_yara_read_fd(fd, YARA_FILE_MAX * 16, &data, &size);
     if (r == 0)

@@ -41,7 +41,7 @@ stoq_yara_read_fd(int fd, size_t max, char **out, size_t *size)
 
     /* A file that grows meanwhile is taken as long as it was when it was opened. */
     size_t want = (size_t)st.st_size;
-    YARA_AUTOFREE char *data = malloc(want + 1);
+    PLUGIN_AUTOFREE char *data = malloc(want + 1);
     if (!data)
         return -ENOMEM;
     size_t got = 0;
@@ -66,7 +66,7 @@ int
 stoq_yara_read_path(const char *path, size_t max, char **out, size_t *size)
 {
     /* O_NONBLOCK: a FIFO among the rules must not stop the start. */
-    YARA_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    PLUGIN_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -errno;
     return stoq_yara_read_fd(fd, max, out, size);
@@ -167,7 +167,7 @@ walk_entry(FTS *fts, FTSENT *e, struct stoq_error *err)
 static int
 walk(const char *path, struct stoq_yara_sources *out, struct stoq_error *err)
 {
-    YARA_AUTOFREE char *root = strdup(path);
+    PLUGIN_AUTOFREE char *root = strdup(path);
     if (!root)
         return -ENOMEM;
     size_t length = strlen(root);

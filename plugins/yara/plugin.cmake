@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+stoq_optional(build_yara STOQ_PLUGIN_YARA YARA yara>=4.2 "yara worker and dispatcher")
+if(build_yara)
+  stoq_plugin(yara LIBS PkgConfig::YARA PkgConfig::CRYPTO)
+  file(GLOB rules CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/rules/*.yar)
+  foreach(rule IN LISTS rules)
+    get_filename_component(base ${rule} NAME)
+    configure_file(${rule} ${PROJECT_BINARY_DIR}/plugins/yara/rules/${base} COPYONLY)
+  endforeach()
+  install(FILES ${rules} DESTINATION ${STOQ_PLUGIN_DIR}/yara/rules)
+endif()

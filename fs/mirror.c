@@ -22,6 +22,7 @@
 #include "mount.h"
 #include "node.h"
 #include "ops.h"
+#include "pass.h"
 #include "pending.h"
 #include "stoqfs.h"
 #include "util/auto.h"
@@ -192,7 +193,6 @@ open_pool(struct stoqfs *fs, const struct stoqfs_mirror_start *start,
 static int
 open_session(struct stoqfs *fs, int fuse_fd, struct stoq_error *err)
 {
-    char path[32];
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
     int r = fuse_opt_add_arg(&args, "stoqfs");
     if (r == 0 && fs->options->debug)
@@ -200,10 +200,12 @@ open_session(struct stoqfs *fs, int fuse_fd, struct stoq_error *err)
     if (r == 0)
         fs->se = fuse_session_new(&args, &stoqfs_ops, sizeof(stoqfs_ops), fs);
     fuse_opt_free_args(&args);
-    (void)snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
-    if (!fs->se || fuse_session_mount(fs->se, path) != 0)
+    if (!fs->se)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -EIO,
-                              "cannot make a FUSE session on the mount");
+                              "cannot make a FUSE session");
+    r = stoqfs_pass_new(fs, fuse_fd, &fs->pass, err);
+    if (r < 0)
+        return r;
     if (fuse_set_signal_handlers(fs->se) < 0)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -EIO,
                               "cannot set signal handlers");
@@ -273,9 +275,9 @@ take_apart(struct mirror *m)
     stoq_store_free(fs->store);
     if (fs->se) {
         fuse_remove_signal_handlers(fs->se);
-        fuse_session_unmount(fs->se);
         fuse_session_destroy(fs->se);
     }
+    stoqfs_pass_free(fs->pass);
     stoqfs_nodes_free(fs->nodes);
     while (m->engines) {
         struct engine_name *e = m->engines;
@@ -310,6 +312,16 @@ loop(struct mirror *m)
     return r < 0 ? EXIT_FAILED : 0;
 }
 
+static void
+say_ready(struct mirror *m)
+{
+    char text[sizeof(((struct stoqfs_control *)NULL)->text)];
+    (void)snprintf(text, sizeof(text), "kernel passthrough %s; page cache %s",
+                   stoqfs_pass_state(m->fs.pass),
+                   m->fs.options->strict ? "not kept (coherence=strict)" : "kept");
+    say(m, STOQFS_CONTROL_READY, text);
+}
+
 int
 stoqfs_mirror_run(const struct stoqfs_mirror_start *start)
 {
@@ -324,7 +336,7 @@ stoqfs_mirror_run(const struct stoqfs_mirror_start *start)
     } else {
         start_watch(&m.fs);
         stoqfs_pending_load(&m.fs);
-        say(&m, STOQFS_CONTROL_READY, "no kernel passthrough; page cache kept");
+        say_ready(&m);
         status = loop(&m);
         say(&m, STOQFS_CONTROL_LEAVING, "");
     }

@@ -29,6 +29,7 @@ enum stoqfs_kind {
 };
 
 struct stoqfs_node;
+struct stoqfs_handles;
 
 int stoqfs_nodes_new(int source_fd, struct stoqfs_nodes **out, struct stoq_error *err);
 void stoqfs_nodes_free(struct stoqfs_nodes *t);
@@ -128,6 +129,8 @@ bool stoqfs_node_take_dirty(struct stoqfs_node *n);
 /** Identity under which the kernel's page cache of this node was filled; keep_cache is
  *  right when it is the same at the next open. Returns whether equal, and stores. */
 bool stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st);
+/** How the node's handles read; for pass.c, and guarded by its lock. */
+struct stoqfs_handles *stoqfs_node_handles(struct stoqfs_node *n);
 /** The kernel is given these attributes; and whether they were the last it was given.
  */
 void stoqfs_node_told(struct stoqfs_node *n, const struct stat *st);

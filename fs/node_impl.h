@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "node.h"
+#include "pass.h"
 
 #define HANDLE_MAX  48U
 #define CHUNK_SLOTS 4096U
@@ -58,7 +59,8 @@ struct stoqfs_node {
     atomic_int writers;
     atomic_uint write_seq;
     atomic_ullong cached; /* digest of the identity the page cache was filled under */
-    atomic_ullong told;   /* digest of the attributes last given to the kernel */
+    struct stoqfs_handles handles; /* guarded by the lock in pass.c */
+    atomic_ullong told; /* digest of the attributes last given to the kernel */
 };
 
 /** A mount of the source side: how its handles are opened. */

@@ -107,6 +107,12 @@ stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st)
     return atomic_exchange(&n->cached, now) == now;
 }
 
+struct stoqfs_handles *
+stoqfs_node_handles(struct stoqfs_node *n)
+{
+    return &n->handles;
+}
+
 void
 stoqfs_node_told(struct stoqfs_node *n, const struct stat *st)
 {

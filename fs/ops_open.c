@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ops_impl.h"
+#include "pass.h"
 #include "util/auto.h"
 
 /* O_APPEND and O_DIRECT are for the kernel's side of the mount: the first can be
@@ -71,15 +72,40 @@ fails_at_close(int fd)
     }
 }
 
-/* What the kernel has cached of the file is right, or is dropped: attributes here (no
- * page is touched, so this cannot wait for a request of ours), pages by the reply. */
+/* Whether the pages that the kernel has cached of the file are right. */
 static bool
 keep_cache(struct stoqfs *fs, struct stoqfs_node *n, const struct stat *st)
 {
-    bool same = stoqfs_node_cache_check(n, st);
+    return stoqfs_node_cache_check(n, st) && !fs->options->strict;
+}
+
+/* What it has cached of the attributes is right, or is dropped. No page is touched, so
+ * this cannot wait for a request of ours. */
+static void
+keep_attributes(struct stoqfs *fs, const struct stoqfs_node *n, const struct stat *st)
+{
     if (!stoqfs_node_was_told(n, st))
         (void)fuse_lowlevel_notify_inval_inode(fs->se, stoqfs_node_number(n), -1, 0);
-    return same && !fs->options->strict;
+}
+
+/* Reply with a handle that is counted; undone when the caller is gone, for then no
+ * RELEASE will come. */
+static void
+reply_counted(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n, int32_t backing,
+              const struct fuse_file_info *fi)
+{
+    bool writes = can_write(fi->flags);
+    int r;
+    if (writes)
+        stoqfs_node_writers_add(n, 1);
+    r = backing ? stoqfs_pass_reply(req, backing, writes, fi)
+                : fuse_reply_open(req, fi);
+    if (r == 0)
+        return;
+    if (writes)
+        stoqfs_node_writers_add(n, -1);
+    (void)stoqfs_pass_end(fs->pass, n);
+    (void)close((int)fi->fh);
 }
 
 /* @p fd is taken; @p st: fstat of it just now, or NULL. */
@@ -92,16 +118,14 @@ reply_open(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n, int fd,
     if (!st && fstat(fd, &own) == 0)
         st = &own;
     fi->fh = (uint64_t)fd;
-    fi->keep_cache = st && keep_cache(fs, n, st);
     fi->noflush = !writes || !fails_at_close(fd);
-    if (writes)
-        stoqfs_node_writers_add(n, 1);
-    if (fuse_reply_open(req, fi) == 0)
-        return;
-    /* the caller is gone; no RELEASE will come */
-    if (writes)
-        stoqfs_node_writers_add(n, -1);
-    (void)close(fd);
+    if (st)
+        keep_attributes(fs, n, st);
+    int32_t backing = stoqfs_pass_begin(fs->pass, n, fd, st, writes);
+    /* The page cache is not looked at by passthrough, and what it holds stays noted. */
+    if (!backing)
+        fi->keep_cache = st && keep_cache(fs, n, st);
+    reply_counted(fs, req, n, backing, fi);
 }
 
 /* @p st: as for reply_open(). */
@@ -277,10 +301,13 @@ stoqfs_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
     stoqfs_node_set_dirty(n); /* an empty file is a new file */
     if (writes)
         stoqfs_node_writers_add(n, 1);
+    /* A new inode has no other handles: this one, by no attributes, uses the cache. */
+    (void)stoqfs_pass_begin(fs->pass, n, fd, NULL, writes);
     if (fuse_reply_create(req, &e, fi) == 0) {
         (void)STOQ_STEAL_FD(&fd);
         return;
     }
+    (void)stoqfs_pass_end(fs->pass, n);
     if (writes)
         stoqfs_node_writers_add(n, -1);
     stoqfs_node_forget(fs->nodes, e.ino, 1);
@@ -289,11 +316,13 @@ stoqfs_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 static void
 release_real(struct stoqfs *fs, struct stoqfs_node *n, const struct fuse_file_info *fi)
 {
+    bool passed = stoqfs_pass_end(fs->pass, n);
     (void)close((int)fi->fh);
     if (!can_write(fi->flags))
         return;
     stoqfs_node_writers_add(n, -1);
-    if (stoqfs_node_take_dirty(n))
+    /* Beside passthrough readers a shared mapping is written without our seeing it. */
+    if (stoqfs_node_take_dirty(n) || passed)
         stoqfs_scan_written(fs, n);
 }
 

@@ -166,6 +166,7 @@ set_word(const struct word *w, int index, double value, struct stoqfs_options *o
         o->noallow_other = true;
         return 0;
     case WORD_PASSTHROUGH:
+        o->passthrough = index == 0;
         return 0;
     }
     return 0;

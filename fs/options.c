@@ -284,7 +284,8 @@ stoqfs_options_parse(int argc, char **argv, struct stoqfs_options *out,
                      enum stoqfs_action *action, struct stoq_error *err)
 {
     struct said said = {0};
-    *out = (struct stoqfs_options){.deadline_ms = 30000, .threads = 4};
+    *out = (struct stoqfs_options){
+        .deadline_ms = 30000, .threads = 4, .passthrough = true};
     *action = STOQFS_RUN;
     int r = scan_argv(argc, argv, &said, out, action, err);
     if (r == 0 && *action == STOQFS_RUN) {

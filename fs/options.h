@@ -29,6 +29,7 @@ struct stoqfs_options {
     bool read_only;
     bool nonempty;      /**< a mount point with entries in it is accepted */
     bool noallow_other; /**< root mounts are for everybody unless this is set */
+    bool passthrough;   /**< where the kernel has it and we may */
     bool strict;        /**< coherence=strict: the kernel caches nothing */
     enum stoqfs_sidecars sidecars;
     uint64_t deadline_ms;       /**< longest a reader waits for a verdict */

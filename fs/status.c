@@ -12,6 +12,7 @@
 #include "dot.h"
 #include "gate.h"
 #include "node.h"
+#include "pass.h"
 #include "util/auto.h"
 #include "watch.h"
 
@@ -193,7 +194,8 @@ add_mount(struct stoqfs *fs, json_t *out)
     (void)json_object_set_new(out, "nodes", json_integer((json_int_t)nodes));
     (void)json_object_set_new(out, "descriptors",
                               json_integer((json_int_t)descriptors));
-    (void)json_object_set_new(out, "passthrough", json_string("off: not built in"));
+    (void)json_object_set_new(out, "passthrough",
+                              json_string(stoqfs_pass_state(fs->pass)));
 }
 
 json_t *

@@ -12,6 +12,7 @@
  *   sidecar  sidecar.h  NAME.stoq.json
  *   dot      dot.h      MNT/.stoq
  *   watch    watch.h    changes made behind the mount
+ *   pass     pass.h     the session on /dev/fuse, kernel passthrough
  *   ops      ops.h      the FUSE operations, by family
  *
  * Lock order: nodes.lock before gate.lock before whatever store, pool and courier lock.
@@ -31,6 +32,7 @@
 struct stoqfs_nodes;
 struct stoqfs_gate;
 struct stoqfs_watch;
+struct stoqfs_pass;
 
 /** Counters shown in status and metrics; relaxed atomics. */
 struct stoqfs_counters {
@@ -47,6 +49,7 @@ struct stoqfs {
     int source_fd; /**< O_PATH|O_DIRECTORY of SRC, opened before mounting */
     struct stoqfs_nodes *nodes;
     struct stoqfs_gate *gate;
+    struct stoqfs_pass *pass;
     struct stoqfs_watch *watch; /**< NULL when inotify is not to be had */
     struct stoq_store *store;
     struct stoq_pool *pool;

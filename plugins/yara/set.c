@@ -296,9 +296,6 @@ scan_failure(const struct stoq_yara_set *set, int code, struct stoq_error *err)
                               "yara gave up after %d seconds", set->timeout);
     case ERROR_INSUFFICIENT_MEMORY:
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "yara: out of memory");
-    case ERROR_COULD_NOT_MAP_FILE:
-        return stoq_error_set(err, STOQ_ERROR_PLUGIN, -EIO,
-                              "yara: a memory fault while scanning");
     case ERROR_TOO_MANY_RE_FIBERS:
         return stoq_error_set(
             err, STOQ_ERROR_LIMIT, -E2BIG,
@@ -320,12 +317,6 @@ stoq_yara_set_scan(struct stoq_yara_set *set, const struct stoq_payload *payload
     struct run run = {.fn = fn, .arg = arg};
     size_t size = 0;
     const unsigned char *data = stoq_payload_data(payload, &size);
-    /* After a memory fault the old scanner was left behind; see below. */
-    if (!set->scanner &&
-        yr_scanner_create(set->rules, &set->scanner) != ERROR_SUCCESS) {
-        set->scanner = NULL;
-        return scan_failure(set, ERROR_INSUFFICIENT_MEMORY, err);
-    }
     if (set->externals && set_externals(set, payload) < 0)
         return scan_failure(set, ERROR_INSUFFICIENT_MEMORY, err);
 
@@ -333,13 +324,13 @@ stoq_yara_set_scan(struct stoq_yara_set *set, const struct stoq_payload *payload
     set->scanner->entry_point = YR_UNDEFINED;
     yr_scanner_set_callback(set->scanner, on_message, &run);
     yr_scanner_set_timeout(set->scanner, set->timeout);
-    yr_scanner_set_flags(set->scanner, SCAN_FLAGS_REPORT_RULES_MATCHING);
+    /* Its handlers, put in place and taken out a dozen times per scan, would also hide
+     * faults: the engine has its own for files that shrink, and a scanner that crashes
+     * is noticed and replaced. */
+    yr_scanner_set_flags(set->scanner,
+                         SCAN_FLAGS_REPORT_RULES_MATCHING | SCAN_FLAGS_NO_TRYCATCH);
     int e = yr_scanner_scan_mem(set->scanner, data, size);
     *overflows = run.overflows;
-    /* libyara jumped out of a signal handler: what the scanner holds is unknown, so it
-     * is not even destroyed. */
-    if (e == ERROR_COULD_NOT_MAP_FILE)
-        set->scanner = NULL;
     if (run.failure < 0)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, run.failure, "yara: %s",
                               strerrordesc_np(-run.failure));

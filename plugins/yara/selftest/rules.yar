@@ -1,0 +1,10 @@
+rule greeting : demo
+{
+    meta:
+        plugin = "hash, entropy"
+        save = "false"
+    strings:
+        $hello = "hello"
+    condition:
+        $hello
+}

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cache.h"
 #include "core/config.h"
 #include "gate_impl.h"
 #include "gate_thread.h"
@@ -176,7 +177,9 @@ put_done(void *arg, int status)
     (void)pthread_mutex_lock(&g->lock);
     keep->ended = true;
     stored_locked(keep, status, &ready);
+    const struct stoq_identity id = keep->record.id;
     (void)pthread_mutex_unlock(&g->lock);
+    stoqfs_cache_stored(g->fs, id.dev, id.ino);
     gate_answer(g, &ready);
     (void)pthread_mutex_lock(&g->lock);
     struct gate_keep *rest = leave_locked(keep, status);

@@ -224,7 +224,6 @@ assemble(struct mirror *m, const struct stoqfs_mirror_start *start,
     fs->finish = c->dest_archivers.count || c->decorators.count;
     fs->engine_facts = start->zygote->facts;
     fs->started_ms = stoq_now_ms();
-    fs->attr_timeout = fs->entry_timeout = start->options->strict ? 0 : 1.0;
     (void)snprintf(fs->engine_id, sizeof(fs->engine_id), "%s",
                    start->zygote->engine_id);
 

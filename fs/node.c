@@ -62,6 +62,7 @@ free_node_locked(struct stoqfs_nodes *t, struct stoqfs_node *n, int *fd)
     } else if (n->kind == STOQFS_SIDECAR) {
         if (t->nodes[parent].sidecar == n->number)
             t->nodes[parent].sidecar = 0;
+        (void)atomic_fetch_sub(&t->nodes[parent].sidecars, 1);
     } else {
         stoqfs_chain_remove_locked(
             t, &t->dot[n->what.virtual_id % STOQ_ARRAY_SIZE(t->dot)], n);
@@ -96,7 +97,7 @@ stoqfs_node_drop(struct stoqfs_nodes *t, uint32_t number, uint64_t lookups,
 /* ----------------------------------------------------------------------- find or make
  */
 
-/* @p fd is taken. */
+/* @p fd is taken. @return 0, 1 when the node is new, -errno. */
 static int
 enter_file(struct stoqfs_nodes *t, struct stoqfs_node *parent, const char *name, int fd,
            const struct file_id *id, struct stoqfs_node **out)
@@ -106,6 +107,7 @@ enter_file(struct stoqfs_nodes *t, struct stoqfs_node *parent, const char *name,
     STOQ_AUTOCLOSE int extra = fd;
     (void)pthread_mutex_lock(&t->lock);
     struct stoqfs_node *n = stoqfs_hash_find_locked(t, id);
+    bool is_new = !n;
     if (!n)
         n = make_file_locked(t, id);
     if (!n) {
@@ -123,7 +125,17 @@ enter_file(struct stoqfs_nodes *t, struct stoqfs_node *parent, const char *name,
     (void)pthread_mutex_unlock(&t->lock);
     stoqfs_node_drop(t, unpin, 0, 1);
     *out = n;
-    return 0;
+    return is_new;
+}
+
+/* What changed before the node was in the table was told to nobody. */
+static int
+look_again(struct stoqfs_nodes *t, int r, struct stoqfs_node *n, struct stat *st)
+{
+    struct stat now;
+    if (r == 1 && stoqfs_node_stat(t, n, &now) == 0)
+        *st = now;
+    return r < 0 ? r : 0;
 }
 
 int
@@ -143,7 +155,8 @@ stoqfs_node_lookup_raw(struct stoqfs_nodes *t, struct stoqfs_node *parent,
         return r;
     }
     *st = id.st;
-    return enter_file(t, parent, name, fd, &id, out);
+    r = enter_file(t, parent, name, fd, &id, out);
+    return look_again(t, r, *out, st);
 }
 
 int
@@ -167,7 +180,8 @@ stoqfs_node_adopt(struct stoqfs_nodes *t, struct stoqfs_node *parent, const char
             return path_fd;
     }
     *st = id.st;
-    return enter_file(t, parent, name, path_fd, &id, out);
+    r = enter_file(t, parent, name, path_fd, &id, out);
+    return look_again(t, r, *out, st);
 }
 
 int
@@ -196,6 +210,7 @@ stoqfs_node_sidecar(struct stoqfs_nodes *t, struct stoqfs_node *base, uint64_t v
             t->slots[n->number].dev = version;
             base->sidecar = n->number;
             base->pins++;
+            (void)atomic_fetch_add(&base->sidecars, 1);
         }
     }
     if (n)

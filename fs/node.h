@@ -129,6 +129,20 @@ bool stoqfs_node_take_dirty(struct stoqfs_node *n);
 /** Identity under which the kernel's page cache of this node was filled; keep_cache is
  *  right when it is the same at the next open. Returns whether equal, and stores. */
 bool stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st);
+/** Sidecar nodes of a file that the kernel may have. */
+unsigned stoqfs_node_sidecars(const struct stoqfs_node *n);
+/** Open handles of a directory. */
+void stoqfs_node_listers_add(struct stoqfs_node *n, int delta);
+/** A listing of directory @p n would show something else, whatever its times say. */
+void stoqfs_node_listing_changed(struct stoqfs_node *n);
+/** Whether the directory, with @p st and @p more to tell states apart, is as it was at
+ *  the last call; that state is stored, but not when it is @p vague or when another
+ *  handle may still be filling the kernel's copy with an older one. */
+bool stoqfs_node_listing_check(struct stoqfs_node *n, const struct stat *st,
+                               unsigned more, bool vague);
+/** Call @p fn with the number of each node in use, unlocked: it may be gone by then. */
+void stoqfs_nodes_each(struct stoqfs_nodes *t, void (*fn)(void *arg, fuse_ino_t ino),
+                       void *arg);
 /** How the node's handles read; for pass.c, and guarded by its lock. */
 struct stoqfs_handles *stoqfs_node_handles(struct stoqfs_node *n);
 /** The kernel is given these attributes; and whether they were the last it was given.

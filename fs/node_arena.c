@@ -115,6 +115,32 @@ stoqfs_arena_take_locked(struct stoqfs_nodes *t)
     return n;
 }
 
+/* The numbers in use of one chunk. @return how many. */
+static size_t
+chunk_numbers(struct stoqfs_nodes *t, uint32_t index, uint32_t *numbers)
+{
+    size_t count = 0;
+    (void)pthread_mutex_lock(&t->lock);
+    for (uint32_t i = 0; index < t->chunks_made && i < CHUNK_SLOTS; i++)
+        if (t->nodes[index * CHUNK_SLOTS + i].kind)
+            numbers[count++] = index * CHUNK_SLOTS + i;
+    (void)pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+void
+stoqfs_nodes_each(struct stoqfs_nodes *t, void (*fn)(void *arg, fuse_ino_t ino),
+                  void *arg)
+{
+    uint32_t chunks = t->capacity / CHUNK_SLOTS;
+    uint32_t numbers[CHUNK_SLOTS];
+    for (uint32_t index = 0; index < chunks; index++) {
+        size_t count = chunk_numbers(t, index, numbers);
+        for (size_t i = 0; i < count; i++)
+            fn(arg, numbers[i]);
+    }
+}
+
 /* Best effort: what stays is used again. */
 static void
 give_back_chunk(struct stoqfs_nodes *t, uint32_t index)

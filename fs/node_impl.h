@@ -57,6 +57,10 @@ struct stoqfs_node {
     bool in_lru;
     atomic_bool dirty;
     atomic_int writers;
+    atomic_uint sidecars; /* nodes that have it as base */
+    atomic_int listers;   /* open handles of a directory */
+    atomic_uint listing;  /* counts changes its times do not show */
+    atomic_ullong listed; /* digest of the listing the kernel has; 0 unknown */
     atomic_uint write_seq;
     atomic_ullong cached; /* digest of the identity the page cache was filled under */
     struct stoqfs_handles handles; /* guarded by the lock in pass.c */

@@ -107,6 +107,38 @@ stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st)
     return atomic_exchange(&n->cached, now) == now;
 }
 
+unsigned
+stoqfs_node_sidecars(const struct stoqfs_node *n)
+{
+    return atomic_load(&n->sidecars);
+}
+
+void
+stoqfs_node_listers_add(struct stoqfs_node *n, int delta)
+{
+    (void)atomic_fetch_add(&n->listers, delta);
+}
+
+void
+stoqfs_node_listing_changed(struct stoqfs_node *n)
+{
+    (void)atomic_fetch_add(&n->listing, 1);
+}
+
+bool
+stoqfs_node_listing_check(struct stoqfs_node *n, const struct stat *st, unsigned more,
+                          bool vague)
+{
+    uint64_t now =
+        fold(digest(st), (uint64_t)atomic_load(&n->listing) << 32 | more) | 1;
+    bool alone = atomic_load(&n->listers) <= 1;
+    uint64_t before = atomic_load(&n->listed);
+    if (before == now && !vague)
+        return true;
+    atomic_store(&n->listed, alone && !vague ? now : 0);
+    return false;
+}
+
 struct stoqfs_handles *
 stoqfs_node_handles(struct stoqfs_node *n)
 {

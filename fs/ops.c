@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "cache.h"
 #include "ops_impl.h"
 #include "util/auto.h"
 #include "util/log.h"
@@ -221,6 +222,7 @@ stoqfs_scan_written(struct stoqfs *fs, struct stoqfs_node *n)
 {
     struct stat st;
     struct stoqfs_answer now;
+    stoqfs_cache_stale(fs, n);
     STOQ_AUTOCLOSE int fd = stoqfs_node_open(fs->nodes, n, O_RDONLY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0)
         return;
@@ -252,8 +254,8 @@ stoqfs_fill_entry(struct stoqfs *fs, struct stoqfs_node *n, const struct stat *s
     e->ino = stoqfs_node_number(n);
     e->generation = stoqfs_node_generation(fs->nodes, n);
     e->attr = *st;
-    e->attr_timeout = fs->attr_timeout;
-    e->entry_timeout = fs->entry_timeout;
+    e->attr_timeout = stoqfs_cache_attr_time(fs, st);
+    e->entry_timeout = stoqfs_cache_time(fs);
     if (stoqfs_node_kind(n) == STOQFS_REAL)
         stoqfs_node_told(n, st);
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "ops_impl.h"
 #include "ops_list.h"
 #include "util/auto.h"
@@ -101,7 +102,8 @@ put_sidecar(struct filling *f, struct item *it, off_t next)
         stoqfs_node_sidecar(fs->nodes, it->node, version, &n) == 0) {
         st.st_ino = ino | STOQFS_SIDECAR_INO;
         stoqfs_fill_entry(fs, n, &st, &e);
-        e.attr_timeout = e.entry_timeout = 0; /* as its room does: sizes are exact */
+        e.attr_timeout = e.entry_timeout =
+            stoqfs_cache_sidecar_time(fs, it->node, version);
     }
     if (put(f, name, &e, next))
         return true;
@@ -187,6 +189,25 @@ stoqfs_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     read_dir(req, size, off, fi, true);
 }
 
+/* Whether the kernel keeps the listing, and believes the one that it has. */
+static void
+set_caching(struct stoqfs *fs, struct stoqfs_node *n, const struct stoqfs_dirh *h,
+            struct fuse_file_info *fi)
+{
+    struct stat st;
+    if (!h->node || fs->options->strict || fstat(h->fd, &st) < 0)
+        return;
+    fi->cache_readdir = 1;
+    fi->keep_cache = stoqfs_cache_listing(fs, n, &st);
+}
+
+static void
+end(struct stoqfs_node *n, struct stoqfs_dirh *h)
+{
+    stoqfs_node_listers_add(n, -1);
+    stoqfs_dirh_free(h);
+}
+
 void
 stoqfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -195,21 +216,26 @@ stoqfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct stoqfs_dirh *h = NULL;
     if (!n)
         return;
+    stoqfs_node_listers_add(n, 1);
     int r = stoqfs_dirh_new(fs, n, &h);
     if (r < 0) {
+        stoqfs_node_listers_add(n, -1);
         (void)fuse_reply_err(req, -r);
         return;
     }
     fi->fh = (uint64_t)(uintptr_t)h;
+    set_caching(fs, n, h, fi);
     if (fuse_reply_open(req, fi) != 0)
-        stoqfs_dirh_free(h);
+        end(n, h);
 }
 
 void
 stoqfs_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    (void)ino;
-    stoqfs_dirh_free(stoqfs_dirh_of(fi));
+    struct stoqfs_node *n = stoqfs_req_node(req, ino);
+    if (!n)
+        return;
+    end(n, stoqfs_dirh_of(fi));
     (void)fuse_reply_err(req, 0);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "ops_impl.h"
 #include "util/auto.h"
 
@@ -120,7 +121,7 @@ stoqfs_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (r < 0)
         (void)fuse_reply_err(req, -r);
     else
-        (void)fuse_reply_attr(req, &st, fs->attr_timeout);
+        (void)fuse_reply_attr(req, &st, stoqfs_cache_attr_time(fs, &st));
 }
 
 void

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "ops_impl.h"
 #include "util/auto.h"
 
@@ -141,6 +142,7 @@ forget_name(struct stoqfs *fs, const struct stoqfs_dir *dir, const char *name,
     if (!n)
         return;
     stoqfs_node_unnamed(fs->nodes, n, dir->node, name);
+    stoqfs_cache_stale(fs, n);
     stoqfs_node_unpin(fs->nodes, n);
 }
 

@@ -7,14 +7,14 @@
  */
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "ops_impl.h"
 #include "pass.h"
+#include "source.h"
 #include "util/auto.h"
 
 /* O_APPEND and O_DIRECT are for the kernel's side of the mount: the first can be
@@ -49,29 +49,6 @@ can_read(int flags)
     return (flags & O_ACCMODE) != O_WRONLY;
 }
 
-/* Filesystems that may tell only at close(2) that a write failed. */
-static bool
-fails_at_close(int fd)
-{
-    struct statfs s;
-    if (fstatfs(fd, &s) < 0)
-        return true;
-    switch ((unsigned long)s.f_type & 0xffffffffUL) {
-    case NFS_SUPER_MAGIC:
-    case SMB_SUPER_MAGIC:
-    case 0xff534d42UL: /* cifs */
-    case 0xfe534d42UL: /* smb2 */
-    case FUSE_SUPER_MAGIC:
-    case 0x00c36400UL: /* ceph */
-    case AFS_SUPER_MAGIC:
-    case AFS_FS_MAGIC:
-    case V9FS_MAGIC:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Whether the pages that the kernel has cached of the file are right. */
 static bool
 keep_cache(struct stoqfs *fs, struct stoqfs_node *n, const struct stat *st)
@@ -96,8 +73,10 @@ reply_counted(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n, int32_t 
 {
     bool writes = can_write(fi->flags);
     int r;
-    if (writes)
+    if (writes) {
         stoqfs_node_writers_add(n, 1);
+        stoqfs_cache_stale(fs, n);
+    }
     r = backing ? stoqfs_pass_reply(req, backing, writes, fi)
                 : fuse_reply_open(req, fi);
     if (r == 0)
@@ -118,7 +97,7 @@ reply_open(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n, int fd,
     if (!st && fstat(fd, &own) == 0)
         st = &own;
     fi->fh = (uint64_t)fd;
-    fi->noflush = !writes || !fails_at_close(fd);
+    fi->noflush = !writes || !stoqfs_source_is_remote(fd);
     if (st)
         keep_attributes(fs, n, st);
     int32_t backing = stoqfs_pass_begin(fs->pass, n, fd, st, writes);
@@ -297,7 +276,7 @@ stoqfs_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
     bool writes = can_write(fi->flags);
     fi->fh = (uint64_t)fd;
     fi->keep_cache = 0;
-    fi->noflush = !writes || !fails_at_close(fd);
+    fi->noflush = !writes || !stoqfs_source_is_remote(fd);
     stoqfs_node_set_dirty(n); /* an empty file is a new file */
     if (writes)
         stoqfs_node_writers_add(n, 1);

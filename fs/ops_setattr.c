@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "ops_impl.h"
 #include "util/auto.h"
 
@@ -111,5 +112,6 @@ stoqfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int set,
     /* before the reply: afterwards the node may be forgotten */
     if (set & FUSE_SET_ATTR_SIZE && !fi && stoqfs_node_take_dirty(n))
         stoqfs_scan_written(fs, n);
-    (void)fuse_reply_attr(req, &st, fs->attr_timeout);
+    stoqfs_cache_stale(fs, n);
+    (void)fuse_reply_attr(req, &st, stoqfs_cache_attr_time(fs, &st));
 }

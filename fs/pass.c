@@ -8,26 +8,24 @@
 #include "pass.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "node.h"
+#include "source.h"
 #include "util/auto.h"
 #include "util/log.h"
 
-#define OPCODE_INIT     26U
-#define INIT_EXT        (UINT32_C(1) << 30)
-#define INIT2_PASS      (UINT32_C(1) << 5) /* FUSE_PASSTHROUGH, bit 37 of both words */
-#define FLAG_DIRECT_IO  (UINT32_C(1) << 0)
-#define FLAG_NOFLUSH    (UINT32_C(1) << 5)
-#define FLAG_PASS       (UINT32_C(1) << 7)
-#define OVERLAYFS_MAGIC 0x794c7630UL
+#define OPCODE_INIT    26U
+#define INIT_EXT       (UINT32_C(1) << 30)
+#define INIT2_PASS     (UINT32_C(1) << 5) /* FUSE_PASSTHROUGH, bit 37 of both words */
+#define FLAG_DIRECT_IO (UINT32_C(1) << 0)
+#define FLAG_NOFLUSH   (UINT32_C(1) << 5)
+#define FLAG_PASS      (UINT32_C(1) << 7)
 
 struct in_header {
     uint32_t len, opcode;
@@ -180,12 +178,7 @@ attach(struct stoqfs *fs, int fuse_fd)
 static uint32_t
 depth_of(int source_fd)
 {
-    struct statfs s;
-
-    if (fstatfs(source_fd, &s) == 0 && ((unsigned long)s.f_type == OVERLAYFS_MAGIC ||
-                                        (unsigned long)s.f_type == FUSE_SUPER_MAGIC))
-        return 2;
-    return 1;
+    return stoqfs_source_is_stacked(source_fd) ? 2 : 1;
 }
 
 static int32_t

@@ -2,8 +2,8 @@
 
 /*
  * Sidecars: names, attributes, snapshots. There is no table of them here: a sidecar is
- * its file's node plus what the gate knows of that file. Their attributes and entries
- * are not cached by the kernel, so that a new result is seen at once.
+ * its file's node plus what the gate knows of that file. How long the kernel may cache
+ * their attributes and entries is said by cache.h; a new result is seen at once.
  */
 
 #include "sidecar.h"
@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "cache.h"
 #include "ops.h"
 #include "sidecar_ask.h"
 #include "sidecar_text.h"
@@ -201,7 +202,8 @@ reply_entry(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
     }
     fill_attr(fs, &a->st, &answer->record, &st);
     stoqfs_fill_entry(fs, n, &st, &e);
-    e.attr_timeout = e.entry_timeout = 0;
+    e.attr_timeout = e.entry_timeout =
+        stoqfs_cache_sidecar_time(fs, a->base, stoqfs_sidecar_version(&answer->record));
     if (fuse_reply_entry(a->req, &e) != 0)
         stoqfs_node_forget(fs->nodes, e.ino, 1);
 }
@@ -273,7 +275,8 @@ getattr_end(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
         uint64_t version = stoqfs_node_version(a->fs->nodes, a->n);
         if (version != stoqfs_sidecar_version(&answer->record))
             st.st_size = (off_t)(version & UINT32_MAX);
-        (void)fuse_reply_attr(a->req, &st, 0);
+        (void)fuse_reply_attr(a->req, &st,
+                              stoqfs_cache_sidecar_time(a->fs, a->base, version));
     }
     free(a);
 }
@@ -379,6 +382,7 @@ stoqfs_sidecar_unlink(struct stoqfs *fs, struct stoqfs_node *parent, const char 
     if (r == 0) {
         stoqfs_gate_forget(fs->gate, &st);
         set_removed(&st);
+        stoqfs_node_listing_changed(parent);
     }
     stoqfs_node_forget(fs->nodes, stoqfs_node_number(n), 1);
     return r;

@@ -8,6 +8,7 @@
 #include <stoq/plugin.h>
 #include <string.h>
 
+#include "cache.h"
 #include "core/config.h"
 #include "dot.h"
 #include "gate.h"
@@ -194,6 +195,8 @@ add_mount(struct stoqfs *fs, json_t *out)
     (void)json_object_set_new(out, "nodes", json_integer((json_int_t)nodes));
     (void)json_object_set_new(out, "descriptors",
                               json_integer((json_int_t)descriptors));
+    (void)json_object_set_new(out, "caching_s",
+                              json_integer((json_int_t)stoqfs_cache_time(fs)));
     (void)json_object_set_new(out, "passthrough",
                               json_string(stoqfs_pass_state(fs->pass)));
 }

@@ -11,6 +11,7 @@
  *   gate     gate.h     verdicts known, scans under way, who waits for them
  *   sidecar  sidecar.h  NAME.stoq.json
  *   dot      dot.h      MNT/.stoq
+ *   cache    cache.h    what the kernel may believe, and for how long
  *   watch    watch.h    changes made behind the mount
  *   pass     pass.h     the session on /dev/fuse, kernel passthrough
  *   ops      ops.h      the FUSE operations, by family
@@ -62,7 +63,8 @@ struct stoqfs {
     json_t *engine_facts; /**< of the zygote at start; read-only */
     uint64_t started_ms;  /**< stoq_now_ms() at mount */
     struct stoqfs_counters counters;
-    double attr_timeout, entry_timeout; /**< seconds */
+    atomic_bool vouched;  /**< cache.h: the watch tells of every change */
+    atomic_uint listings; /**< cache.h: results of files in directories unknown */
 };
 
 /** Of a request: the mirror. */

@@ -12,7 +12,9 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 
+#include "cache.h"
 #include "gate_thread.h"
+#include "source.h"
 #include "util/auto.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -55,6 +57,17 @@ drop_departed(struct stoqfs_watch *w)
         watch_dir_drop(w, d);
 }
 
+/* Directories that came since the tree was walked are no reason to stop: they are
+ * walked as well, and what is found in them is told. */
+static void
+vouch(struct stoqfs_watch *w)
+{
+    if (atomic_load(&w->limit_reached) || atomic_load(&w->unwatched) || !w->may_vouch)
+        stoqfs_cache_vouch(w->fs, false);
+    else if (TAILQ_EMPTY(&w->todo))
+        stoqfs_cache_vouch(w->fs, true);
+}
+
 static void *
 watch_main(void *arg)
 {
@@ -77,6 +90,7 @@ watch_main(void *arg)
         if (!atomic_load(&w->stop)) {
             watch_flush(w);
             drop_departed(w);
+            vouch(w);
         }
     }
     return NULL;
@@ -112,6 +126,8 @@ stoqfs_watch_new(struct stoqfs *fs, struct stoqfs_watch **out, struct stoq_error
     w->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (r == 0 && w->stop_fd < 0)
         r = -errno;
+    w->no_epochs = !stoqfs_cache_new_epoch(fs);
+    w->may_vouch = !w->no_epochs && !stoqfs_source_is_remote(fs->source_fd);
     w->root = watch_dir_new(NULL, "");
     if (r == 0 && !w->root)
         r = -ENOMEM;

@@ -19,13 +19,12 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "cache.h"
 #include "gate.h"
 #include "gate_open.h"
 #include "node.h"
 #include "util/auto.h"
 #include "watch_impl.h"
-
-#define NOTIFY_INC_EPOCH 8 /* of linux/fuse.h since 6.16 */
 
 /* A name something happened to, and what is there now. */
 struct change {
@@ -81,15 +80,16 @@ name_is_right(const struct change *c)
            strcmp(path, c->path) == 0;
 }
 
-/* The name stands for something else than the kernel may think. What is gone is left to
- * expire: mostly it was the mount that removed it, and nothing tells us. */
+/* The name stands for something else than the kernel may think. What is gone is mostly
+ * gone by the mount, which nothing tells us; where names expire in a second anyway, it
+ * is left to that. */
 static void
 invalidate_name(struct change *c)
 {
     if (name_is_right(c))
         return;
     watch_touch(c->w, c->dir);
-    if (c->there)
+    if (c->there || atomic_load(&c->w->fs->vouched))
         c->w->new_epoch = true;
 }
 
@@ -97,9 +97,10 @@ static void
 invalidate_node(struct change *c)
 {
     struct stoqfs *fs = c->w->fs;
-    if (c->node && !stoqfs_node_was_told(c->node, &c->st))
-        (void)fuse_lowlevel_notify_inval_inode(fs->se, stoqfs_node_number(c->node), -1,
-                                               0);
+    if (!c->node || stoqfs_node_was_told(c->node, &c->st))
+        return;
+    (void)fuse_lowlevel_notify_inval_inode(fs->se, stoqfs_node_number(c->node), -1, 0);
+    stoqfs_cache_stale(fs, c->node);
 }
 
 static void
@@ -119,6 +120,7 @@ static void
 file_changed(struct change *c, bool is_news)
 {
     struct stoqfs_gate *gate = c->w->fs->gate;
+    invalidate_node(c);
     if (stoqfs_gate_expects(gate, &c->st))
         return;
     /* while the mount writes it, its close will see to it */
@@ -127,7 +129,6 @@ file_changed(struct change *c, bool is_news)
     seen(c->w);
     if (is_news || stoqfs_gate_remembers(gate, &c->st))
         scan(c);
-    invalidate_node(c);
 }
 
 void
@@ -158,7 +159,7 @@ file_event(struct stoqfs_watch *w, struct watch_dir *d, const struct inotify_eve
                   ((e->mask & IN_CREATE) && c.there && c.st.st_nlink > 1);
     if (regular && (filled || (e->mask & IN_ATTRIB)))
         file_changed(&c, filled);
-    else if (c.there && !regular && (e->mask & IN_ATTRIB))
+    else if (c.there)
         invalidate_node(&c);
     change_end(&c);
 }
@@ -231,20 +232,6 @@ watch_touch(struct stoqfs_watch *w, struct watch_dir *d)
     TAILQ_INSERT_TAIL(&w->touched, d, touched);
 }
 
-/* libfuse 3.14 has no call for it. */
-static void
-notify_epoch(struct stoqfs_watch *w)
-{
-    const struct {
-        uint32_t size;
-        int32_t code;
-        uint64_t unique;
-    } message = {.size = sizeof(message), .code = NOTIFY_INC_EPOCH};
-    if (write(fuse_session_fd(w->fs->se), &message, sizeof(message)) < 0 &&
-        errno == EINVAL)
-        w->no_epochs = true; /* kernels before 6.16 */
-}
-
 void
 watch_flush(struct stoqfs_watch *w)
 {
@@ -260,6 +247,6 @@ watch_flush(struct stoqfs_watch *w)
         stoqfs_node_unpin(fs->nodes, n);
     }
     if (w->new_epoch && !w->no_epochs)
-        notify_epoch(w);
+        (void)stoqfs_cache_new_epoch(fs);
     w->new_epoch = false;
 }

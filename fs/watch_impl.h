@@ -47,6 +47,7 @@ struct stoqfs_watch {
     bool limit_said;
     bool new_epoch; /* names changed: the kernel shall look all of them up again */
     bool no_epochs; /* it does not know how */
+    bool may_vouch; /* events tell of all changes there can be */
     atomic_bool stop;
     atomic_bool complete, limit_reached;
     atomic_ullong directories, overflows, unwatched;

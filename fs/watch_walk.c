@@ -14,14 +14,15 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "cache.h"
 #include "gate_open.h"
 #include "node.h"
 #include "util/auto.h"
 #include "util/log.h"
 #include "watch_impl.h"
 
-#define MASK                                                              \
-    (IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | \
+#define MASK                                                                          \
+    (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | \
      IN_MOVED_TO | IN_ONLYDIR | IN_EXCL_UNLINK)
 
 static void
@@ -29,6 +30,7 @@ limit_reached(struct stoqfs_watch *w)
 {
     struct watch_dir *d;
     atomic_store(&w->limit_reached, true);
+    stoqfs_cache_vouch(w->fs, false);
     if (!w->limit_said)
         STOQ_WARN("the limit of inotify watches is reached: changes made behind the "
                   "mount are noticed late in some directories "
@@ -116,6 +118,11 @@ read_entries(struct stoqfs_watch *w, struct watch_dir *d, DIR *dir)
         child->resync = d->resync;
         watch_dir_queue(w, child);
     }
+    /* what the kernel was told of it before it was watched may be wrong by now */
+    if (look) {
+        watch_touch(w, d);
+        w->new_epoch = true;
+    }
     d->fresh = d->resync = false;
 }
 
@@ -143,8 +150,6 @@ watch_walk_one(struct stoqfs_watch *w)
     if (!dir)
         return;
     (void)STOQ_STEAL_FD(&fd);
-    if (d->resync)
-        watch_touch(w, d);
     read_entries(w, d, dir);
 }
 
@@ -153,6 +158,7 @@ watch_walk_again(struct stoqfs_watch *w)
 {
     if (!w->root)
         return;
+    stoqfs_cache_vouch(w->fs, false);
     w->root->resync = true;
     watch_dir_queue(w, w->root);
 }

@@ -15,7 +15,7 @@ if(STOQ_FS)
 
   stoq_unit_test(test_fs_watch util)
   target_sources(test_fs_watch PRIVATE ${watch_sources} ${fs}/gate_open.c
-    ${fs}/gate_thread.c)
+    ${fs}/gate_thread.c ${fs}/source.c)
   target_include_directories(test_fs_watch PRIVATE ${fs} ${FUSE3_INCLUDE_DIRS})
 
   stoq_unit_test(test_fs_sidecar fs stoq)

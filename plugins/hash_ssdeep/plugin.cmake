@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# libfuzzy is under GPL-2.0-or-later, and so is what is built with it: off by default. It
+# comes without a pkg-config file.
+set(STOQ_PLUGIN_HASH_SSDEEP OFF CACHE STRING
+  "Build the hash_ssdeep plugin (GPL library): AUTO, ON or OFF")
+set(build_hash_ssdeep FALSE)
+if(STOQ_PLUGIN_HASH_SSDEEP STREQUAL "OFF")
+  stoq_feature(STOQ_PLUGIN_HASH_SSDEEP "hash_ssdeep worker" OFF "switched off: GPL library")
+else()
+  find_path(FUZZY_INCLUDE_DIR fuzzy.h)
+  find_library(FUZZY_LIBRARY fuzzy)
+  mark_as_advanced(FUZZY_INCLUDE_DIR FUZZY_LIBRARY)
+  if(FUZZY_INCLUDE_DIR AND FUZZY_LIBRARY)
+    set(build_hash_ssdeep TRUE)
+    stoq_feature(STOQ_PLUGIN_HASH_SSDEEP "hash_ssdeep worker" ON "libfuzzy, GPL")
+  elseif(STOQ_PLUGIN_HASH_SSDEEP STREQUAL "ON")
+    message(FATAL_ERROR "STOQ_PLUGIN_HASH_SSDEEP=ON needs libfuzzy, which is not found")
+  else()
+    stoq_feature(STOQ_PLUGIN_HASH_SSDEEP "hash_ssdeep worker" OFF "libfuzzy not found")
+  endif()
+endif()
+if(build_hash_ssdeep)
+  stoq_plugin(hash_ssdeep LIBS ${FUZZY_LIBRARY})
+  target_include_directories(plugin_hash_ssdeep SYSTEM PRIVATE ${FUZZY_INCLUDE_DIR})
+endif()

@@ -25,6 +25,7 @@ struct cursor {
     const char *at, *end;
     struct stoq_document_facts *facts;
     enum wanted wanted;
+    bool in_key;
     unsigned verdicts, scan_ids;
 };
 
@@ -140,7 +141,8 @@ escape(struct cursor *c)
     if (ch != 'u')
         return ch != '\0' && strchr("\"\\/bfnrt", ch) != NULL;
     unit = hex4(c);
-    if (unit <= 0 || (unit >= 0xdc00 && unit <= 0xdfff))
+    /* A NUL is text like any other in a value; a parser refuses it in a key. */
+    if (unit < 0 || (unit == 0 && c->in_key) || (unit >= 0xdc00 && unit <= 0xdfff))
         return false;
     if (unit < 0xd800 || unit > 0xdbff)
         return true;
@@ -267,7 +269,10 @@ member(struct cursor *c, const struct nest *n)
     struct span key;
 
     blanks(c);
-    if (!string(c, &key) || (n->depth == 1 && !note_key(c, &key)))
+    c->in_key = true;
+    bool sound = string(c, &key);
+    c->in_key = false;
+    if (!sound || (n->depth == 1 && !note_key(c, &key)))
         return false;
     blanks(c);
     return literal(c, ":");

@@ -2,8 +2,9 @@
 
 /*
  * The target for any worker plugin: scan the input with it, through the engine, so that
- * budgets, children and the document take part. PLUGIN and OPTIONS (a file of key=value
- * lines, or "") are set by the build. One engine for the whole run, as in a scanner.
+ * budgets, children and the document take part. PLUGIN, SELFTEST_DIR and OPTIONS (a
+ * file of key=value lines, or "") are set by the build. One engine for the whole run,
+ * as in a scanner.
  */
 
 #include <stdio.h>
@@ -31,6 +32,21 @@ set(struct stoq_config *config, const char *section, const char *key, const char
     check(stoq_config_set(config, section, key, value, &err), key, &err);
 }
 
+/* Set an option; @SELFTEST@ at its start stands for the samples' directory. */
+static void
+set_option(struct stoq_config *config, const char *key, const char *value)
+{
+    static const char mark[] = "@SELFTEST@";
+    char text[4096 + sizeof SELFTEST_DIR];
+
+    if (strncmp(value, mark, sizeof mark - 1) != 0) {
+        set(config, PLUGIN, key, value);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%s%s", SELFTEST_DIR, value + sizeof mark - 1);
+    set(config, PLUGIN, key, text);
+}
+
 /* What the plugin is to be run with beyond its defaults. */
 static void
 set_options(struct stoq_config *config)
@@ -46,7 +62,7 @@ set_options(struct stoq_config *config)
         if (line[0] == '#' || !value)
             continue;
         *value++ = '\0';
-        set(config, PLUGIN, line, value);
+        set_option(config, line, value);
     }
     if (f)
         (void)fclose(f);

@@ -22,6 +22,7 @@ static const char *const good[] = {
     DOC("\"l\": [true, false, null]"),
     DOC("\"s\": \"\\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u00e9 \\ud83d\\ude00 \xc3\xa9\""),
     DOC("\"deeper\": {\"verdict\": \"error\", \"scan_id\": 1, \"k\\u0065y\": 1} ") "\n",
+    DOC("\"a\": \"text\\u0000with a NUL\""),
 };
 
 static const char *const bad[] = {
@@ -69,7 +70,8 @@ static const char *const bad[] = {
     DOC("\"a\": \"\n\""),
     DOC("\"a\": \"\\x\""),
     DOC("\"a\": \"\\u12\""),
-    DOC("\"a\": \"\\u0000\""),
+    DOC("\"a\\u0000\": 1"),
+    DOC("\"a\": {\"b\\u0000\": 1}"),
     DOC("\"a\": \"\\ud83d\""),
     DOC("\"a\": \"\\ude00\""),
     DOC("\"a\": \"\xff\""),

@@ -37,7 +37,8 @@ struct stoq_flag_rule {
 };
 
 struct stoq_policy {
-    struct stoq_flag_rule *flags; /**< owned array; default yara:/matches */
+    struct stoq_flag_rule *flags; /**< owned array; default yara:/matches and
+                                        clamav:/infected */
     size_t flag_count;
     bool deny[STOQ_VERDICT_COUNT]; /**< under enforce; default: flagged, error,
                                         timeout, partial denied */

@@ -86,7 +86,7 @@ const struct stoq_config_row stoq_config_rows[] = {
      .key = "flag",
      FIELD(policy),
      .type = STOQ_CONFIG_FLAGS,
-     .fallback = "yara:/matches"},
+     .fallback = "yara:/matches, clamav:/infected"},
     VERDICT("clean", STOQ_VERDICT_CLEAN, "allow"),
     VERDICT("skipped", STOQ_VERDICT_SKIPPED, "allow"),
     VERDICT("partial", STOQ_VERDICT_PARTIAL, "deny"),

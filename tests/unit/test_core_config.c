@@ -84,9 +84,11 @@ START_TEST(defaults)
     ck_assert_uint_eq(c->limits.depth, 32);
     ck_assert_uint_eq(c->limits.ratio, 1000);
     ck_assert_uint_eq(c->limits.response_bytes, (uint64_t)32 << 20);
-    ck_assert_uint_eq(c->policy.flag_count, 1);
+    ck_assert_uint_eq(c->policy.flag_count, 2);
     ck_assert_str_eq(c->policy.flags[0].worker, "yara");
     ck_assert_str_eq(c->policy.flags[0].pointer, "/matches");
+    ck_assert_str_eq(c->policy.flags[1].worker, "clamav");
+    ck_assert_str_eq(c->policy.flags[1].pointer, "/infected");
     ck_assert(!c->policy.deny[STOQ_VERDICT_CLEAN]);
     ck_assert(!c->policy.deny[STOQ_VERDICT_SKIPPED]);
     ck_assert(c->policy.deny[STOQ_VERDICT_PARTIAL]);
@@ -403,8 +405,9 @@ START_TEST(text)
     ck_assert_int_eq(strncmp(preset, want, strlen(want)), 0);
     ck_assert_ptr_nonnull(strstr(preset, "\n\n[limits]\ndeadline = 30\ncpu = 0\n"
                                          "memory = 2G\nbytes = 16G\n"));
-    ck_assert_ptr_nonnull(strstr(preset, "\n\n[policy]\nflag = yara:/matches\n"
-                                         "clean = allow\n"));
+    ck_assert_ptr_nonnull(
+        strstr(preset, "\n\n[policy]\nflag = yara:/matches, clamav:/infected\n"
+                       "clean = allow\n"));
 
     ck_assert_int_eq(stoq_config_set(config, "p", "k", "100% %(x)s", NULL), 0);
     ck_assert_int_eq(stoq_config_set(config, "p", "lines", "\none\n\ntwo", NULL), 0);

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+if(TARGET plugin_mraptor)
+  foreach(name test_plugins_mraptor test_plugins_mraptor_words)
+    stoq_plugins_test(${name} plugin_mraptor)
+    target_sources(${name} PRIVATE plugins_office.c plugins_office_cfb.c)
+    target_link_libraries(${name} PRIVATE PkgConfig::MRAPTOR)
+  endforeach()
+  stoq_plugins_test(test_plugins_mraptor_ovba plugin_mraptor)
+  target_sources(test_plugins_mraptor_ovba PRIVATE ${PROJECT_SOURCE_DIR}/plugins/common/ovba.c)
+  target_include_directories(test_plugins_mraptor_ovba PRIVATE ${PROJECT_SOURCE_DIR}/plugins)
+endif()

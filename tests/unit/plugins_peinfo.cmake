@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+if(TARGET plugin_peinfo)
+  foreach(test test_plugins_peinfo test_plugins_peinfo_odd)
+    stoq_plugins_test(${test} plugin_peinfo)
+    if(TARGET ${test})
+      target_sources(${test} PRIVATE plugins_peinfo.c)
+    endif()
+  endforeach()
+  if(TARGET plugin_yara AND TARGET test_plugins_peinfo)
+    target_compile_definitions(test_plugins_peinfo PRIVATE HAVE_YARA)
+    add_dependencies(test_plugins_peinfo plugin_yara)
+  endif()
+endif()

@@ -17,7 +17,7 @@ packages=(
     gcc g++ clang cmake ninja-build pkg-config libclang-rt-14-dev
     libfuse3-dev fuse3 libyara-dev yara libjansson-dev libarchive-dev libmagic-dev libssl-dev
     libsqlite3-dev uthash-dev check scdoc mandoc shellcheck
-    libmspack-dev libclamav-dev libpcre2-dev libexpat1-dev liblzma-dev zlib1g-dev
+    libmspack-dev libclamav-dev libpcre2-dev libexpat1-dev liblzma-dev zlib1g-dev libbz2-dev
     libfuzzy-dev clamav-testfiles
     python3 jq attr acl rsync git sqlite3 psmisc procps util-linux
 )

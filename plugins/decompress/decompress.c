@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parts.h"
+#include "forms.h"
 
 /* Passwords that come with a payload. */
 #define OWN_PASSWORDS_MAX 256
@@ -51,6 +51,9 @@ mix_versions(struct stoq_ctx *ctx)
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
         if (versions[i])
             stoq_ctx_identity(ctx, versions[i], strlen(versions[i]) + 1);
+#ifdef DECOMPRESS_HAVE_MSPACK
+    stoq_ctx_identity(ctx, "mspack", sizeof "mspack");
+#endif
 }
 
 static int
@@ -138,8 +141,10 @@ judge(struct stoq_extraction *x, const json_t *extra, struct stoq_error *err)
         json_object_get(stoq_payload_workers(x->payload), "mimetype"), "mimetype");
     x->mime = json_is_string(mime) ? json_string_value(mime) : NULL;
     const enum stoq_archive_mime says = stoq_archive_mime(x->mime);
+    if (x->kind.form == STOQ_FORM_NONE)
+        x->reader = stoq_form_find(x, &x->also);
     const bool sure = json_object_get(extra, "archiver") || says == STOQ_MIME_ARCHIVE ||
-                      x->kind.form != STOQ_FORM_NONE;
+                      x->kind.form != STOQ_FORM_NONE || (x->reader && !x->also);
     x->quiet = !sure;
     if (!sure && says == STOQ_MIME_OTHER)
         return stoq_error_set(
@@ -150,6 +155,8 @@ judge(struct stoq_extraction *x, const json_t *extra, struct stoq_error *err)
     /* lzma has no marker worth the name */
     if (x->mime && strcmp(x->mime, "application/x-lzma") == 0)
         x->kind = (struct stoq_archive_kind){STOQ_FORM_STREAM, ARCHIVE_FILTER_LZMA};
+    if (x->kind.form == STOQ_FORM_STREAM && x->kind.filter == ARCHIVE_FILTER_LZMA)
+        x->reader = stoq_lzma_read; /* libarchive takes any dictionary */
     if (!x->mime)
         x->mime = "None";
     return 0;

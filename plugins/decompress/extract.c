@@ -14,9 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "parts.h"
+#include "forms.h"
 
-#define NAME_ROOM    1024
+#define NAME_ROOM    STOQ_NAME_ROOM
 #define BUFFER_FIRST ((size_t)64 * 1024)
 /* Headers looked at. Far above any limit on children, against ones that never end. */
 #define HEADERS_MAX ((size_t)10 * 1000 * 1000)
@@ -58,6 +58,9 @@ struct run {
     size_t encrypted; /* members no password opens */
     bool damaged;     /* said so of the last member */
     bool stop;        /* a budget is used up */
+    size_t rar5;      /* encrypted files, as told by stoq_rar5_encrypted() */
+    const char *path; /* of the member at hand, or NULL */
+    uint64_t cursor;  /* of stoq_zip_legacy() */
 };
 
 static uint64_t
@@ -76,16 +79,6 @@ reason(struct archive *a)
 }
 
 /* ------------------------------------------------------------------------- names */
-
-/* A name for what has none, of the form that the original's temporary files have. It
- * follows from the bytes, so that equal payloads have equal children. */
-static void
-made_up_name(const struct run *run, char name[NAME_ROOM])
-{
-    const unsigned char *sha = stoq_payload_sha256(run->x->payload);
-    (void)snprintf(name, NAME_ROOM, "tmp%02x%02x%02x%02x~", sha[0], sha[1], sha[2],
-                   sha[3]);
-}
 
 static bool
 base_name(const char *path, size_t size, char name[NAME_ROOM])
@@ -120,7 +113,7 @@ member_name(const struct run *run, struct archive_entry *entry, char name[NAME_R
         path = stoq_gzip_name(x->data, x->size, &size);
     }
     if (!path || !base_name(path, size, name))
-        made_up_name(run, name);
+        stoq_extract_made_up(x, name);
 }
 
 /* ------------------------------------------------------------------------- bytes */
@@ -208,21 +201,27 @@ pass_over(struct run *run)
 static int
 emit(struct run *run, const char *name)
 {
-    const struct stoq_decompress *in = run->x->in;
-    const bool archive =
-        in->nested && stoq_archive_kind(run->buffer, run->used).form != STOQ_FORM_NONE;
-    const struct stoq_extract child = {STOQ_EXTRACT_HEAD,
-                                       .no_archive = !in->archive_extracted,
-                                       .data = run->buffer,
-                                       .size = run->used,
-                                       .filename = name,
-                                       .dispatch_to = archive ? in->nested_dispatch
-                                                              : in->always_dispatch};
-    int r = stoq_reply_extract(run->x->reply, &child);
+    const int r = stoq_extract_emit(run->x, run->buffer, run->used, name);
     if (r == -E2BIG) {
         run->stop = true; /* on record as a limit */
         return 0;
     }
+    return r;
+}
+
+/* The member at hand, when libarchive lacks its compression and this plugin has it.
+ * @return 1 when it was dealt with, 0, or -ENOMEM. */
+static int
+take_legacy(struct run *run)
+{
+    struct stoq_sink sink;
+    if (!run->path || !strstr(reason(run->archive), "Unsupported ZIP compression"))
+        return 0;
+    stoq_sink_init(&sink, run->x);
+    sink.deadline = run->deadline;
+    const int r = stoq_zip_legacy(&sink, run->path, &run->cursor);
+    run->stop = run->stop || sink.stop;
+    stoq_sink_fini(&sink);
     return r;
 }
 
@@ -249,8 +248,10 @@ take_bad(struct run *run, bool encrypted, struct again *again, const char *name)
 {
     const bool zip =
         (archive_format(run->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_ZIP;
-    if (run->stage == STAGE_FIRST && zip)
-        return try_again(run, encrypted);
+    if (run->stage == STAGE_FIRST && zip) {
+        const int r = encrypted ? 0 : take_legacy(run);
+        return r != 0 ? (r < 0 ? r : 0) : try_again(run, encrypted);
+    }
     if (encrypted) {
         run->encrypted += again == NULL;
         return 0;
@@ -325,6 +326,11 @@ member(struct run *run, struct archive_entry *entry, struct again *again)
         return 0;
     const bool encrypted = archive_entry_is_data_encrypted(entry) ||
                            archive_entry_is_metadata_encrypted(entry);
+    if (encrypted && (archive_format(run->archive) & ARCHIVE_FORMAT_BASE_MASK) ==
+                         ARCHIVE_FORMAT_RAR) {
+        run->encrypted++; /* it would be handed over as it is */
+        return 0;
+    }
     const uint64_t claimed =
         archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0
             ? (uint64_t)archive_entry_size(entry)
@@ -341,6 +347,7 @@ member(struct run *run, struct archive_entry *entry, struct again *again)
     }
     char name[NAME_ROOM];
     member_name(run, entry, name);
+    run->path = archive_entry_pathname(entry);
     return settle(run, read_member(run), encrypted, again, name);
 }
 
@@ -357,8 +364,8 @@ broken(struct run *run)
         return 0;
     const int format = archive_format(run->archive) & ARCHIVE_FORMAT_BASE_MASK;
     if (format != ARCHIVE_FORMAT_ZIP &&
-        archive_read_has_encrypted_entries(run->archive) > 0) {
-        run->encrypted += run->encrypted == 0;
+        (archive_read_has_encrypted_entries(run->archive) > 0 || run->rar5 > 0)) {
+        run->encrypted += run->encrypted == 0 && run->rar5 == 0;
         return 0;
     }
     if (run->damaged || (x->quiet && run->index == 0))
@@ -434,6 +441,7 @@ static int
 passes(struct run *run)
 {
     const struct stoq_extraction *x = run->x;
+    run->rar5 = stoq_rar5_encrypted((struct bytes){x->data, x->size});
     int r = pass(run, STAGE_FIRST, x->passwords, x->password_count);
     /* The check before the data is one byte in old zip files: a wrong password passes
      * it now and then, and then hides the right one. */
@@ -443,9 +451,20 @@ passes(struct run *run)
         r = pass(run, STAGE_PASSWORD, &x->passwords[i], 1);
     if (r == 0 && !run->stop && waiting(run, false) > 0)
         r = pass(run, STAGE_NO_CRC, NULL, 0);
-    run->encrypted += waiting(run, true);
+    run->encrypted += waiting(run, true) + run->rar5;
     if (run->encrypted > 0)
         stoq_reply_limit(x->reply, "encrypted", run->encrypted);
+    return r;
+}
+
+/* What libarchive does not read. */
+static int
+read_form(const struct stoq_extraction *x)
+{
+    struct stoq_sink sink;
+    stoq_sink_init(&sink, x);
+    const int r = x->reader(&sink);
+    stoq_sink_fini(&sink);
     return r;
 }
 
@@ -455,9 +474,11 @@ stoq_extract_all(const struct stoq_extraction *x, struct stoq_error *err)
     struct run run = {.x = x, .deadline = now_ns() + x->in->timeout * 1000000000U};
     /* never NULL, also for an empty child */
     int r = grow(&run, 1) ? 0 : -ENOMEM;
-    if (r == 0)
+    if (r == 0 && (!x->reader || x->also))
         r = passes(&run);
     free(run.buffer);
     free(run.again);
+    if (r == 0 && x->reader && !run.stop)
+        r = read_form(x);
     return r < 0 ? stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "out of memory") : 0;
 }

@@ -5,7 +5,8 @@
 /*
  * What the parts of the decompress plugin share. decompress.c is the plugin, kind.c
  * tells archives from other bytes, reader.c sets up libarchive, extract.c turns members
- * into children. Calls share nothing but the options, which do not change.
+ * into children; forms.h is about formats that libarchive does not read. Calls share
+ * nothing but the options, which do not change.
  */
 
 #include <archive.h>
@@ -83,6 +84,8 @@ int stoq_reader_open(const struct stoq_reader_plan *plan, const unsigned char *d
 
 /* --------------------------------------------------------------------- extract.c */
 
+struct stoq_sink;
+
 /** One call's archive. */
 struct stoq_extraction {
     const struct stoq_decompress *in;
@@ -91,6 +94,9 @@ struct stoq_extraction {
     const unsigned char *data;
     size_t size;
     struct stoq_archive_kind kind;
+    /** Reads what libarchive does not, or NULL; @p also: as well as libarchive. */
+    int (*reader)(struct stoq_sink *);
+    bool also;
     const char *mime;             /**< for error texts */
     bool quiet;                   /**< bytes that are no archive are no error */
     const char *const *passwords; /**< @p password_count, borrowed */
@@ -100,5 +106,16 @@ struct stoq_extraction {
 /** Add the members as children, within the budgets. What went wrong with a member, or
  *  on the way, becomes a soft error or a limit. @return 0 or -ENOMEM. */
 int stoq_extract_all(const struct stoq_extraction *x, struct stoq_error *err);
+
+/** Add one child. @return 0; -E2BIG when a budget is used up, which is on record;
+ *  -ENOMEM. */
+int stoq_extract_emit(const struct stoq_extraction *x, const void *data, size_t size,
+                      const char *name);
+
+#define STOQ_NAME_ROOM 1024
+
+/** A name for what has none, of the form that the original's temporary files have. It
+ *  follows from the bytes, so that equal payloads have equal children. */
+void stoq_extract_made_up(const struct stoq_extraction *x, char name[STOQ_NAME_ROOM]);
 
 #endif

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+set(STOQ_PLUGIN_XYZ AUTO CACHE STRING "Build the xyz plugin: AUTO, ON or OFF")
+stoq_optional(build_xyz STOQ_PLUGIN_XYZ XYZ_ZLIB zlib "xyz worker")
+if(build_xyz)
+  stoq_plugin(xyz LIBS PkgConfig::XYZ_ZLIB m)
+  # without them members packed so are told as not supported
+  find_package(BZip2 QUIET)
+  if(BZIP2_FOUND)
+    target_link_libraries(plugin_xyz PRIVATE BZip2::BZip2)
+    target_compile_definitions(plugin_xyz PRIVATE XYZ_HAVE_BZIP2)
+  endif()
+  pkg_check_modules(XYZ_LZMA QUIET IMPORTED_TARGET liblzma)
+  if(XYZ_LZMA_FOUND)
+    target_link_libraries(plugin_xyz PRIVATE PkgConfig::XYZ_LZMA)
+    target_compile_definitions(plugin_xyz PRIVATE XYZ_HAVE_LZMA)
+  endif()
+endif()

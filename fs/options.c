@@ -227,12 +227,24 @@ read_config(struct stoq_config *config, const char *named, struct stoq_error *er
 {
     if (named)
         return stoq_config_read(config, named, remark, NULL, err);
-    STOQ_AUTOFREE char *home = stoqfs_path_home_config();
+    STOQ_AUTOFREE char *home = stoqfs_path_home("stoq.cfg");
     const char *usual[] = {home, "/etc/stoq/stoq.cfg"};
     for (size_t i = 0; i < STOQ_ARRAY_SIZE(usual); i++)
         if (usual[i] && access(usual[i], F_OK) == 0)
             return stoq_config_read(config, usual[i], remark, NULL, err);
     return 0;
+}
+
+/* Plugins of the home are looked at when no directory is named, as by stoq. */
+static int
+default_plugins(struct stoq_config *config, struct stoq_error *err)
+{
+    STOQ_AUTOFREE char *home = stoqfs_path_home("plugins");
+    const char *named = stoq_config_get(config, "core", "plugin_dir_list");
+    if ((named && *named) || !home || access(home, F_OK) < 0)
+        return 0;
+    const char *list[] = {home};
+    return stoq_config_set_list(config, "core", "plugin_dir_list", list, 1, err);
 }
 
 static int
@@ -251,6 +263,8 @@ fill_config(const struct said *s, struct stoq_config *config, struct stoq_error 
         r = set_list(config, "dest_archivers", &s->archivers, err);
     if (r == 0)
         r = set_list(config, "plugin_dir_list", &s->plugin_dirs, err);
+    if (r == 0)
+        r = default_plugins(config, err);
     if (r == 0 && s->log_level)
         r = stoq_config_set(config, "core", "log_level", s->log_level, err);
     for (size_t i = 0; r == 0 && i < s->plugin_opts.count; i++)

@@ -17,15 +17,15 @@
 #include "util/io.h"
 
 char *
-stoqfs_path_home_config(void)
+stoqfs_path_home(const char *name)
 {
     struct stoq_strbuf b = {0};
     const char *stoq_home = getenv("STOQ_HOME");
     const char *home = getenv("HOME");
     if (stoq_home && *stoq_home)
-        stoq_strbuf_addf(&b, "%s/stoq.cfg", stoq_home);
+        stoq_strbuf_addf(&b, "%s/%s", stoq_home, name);
     else if (home && *home)
-        stoq_strbuf_addf(&b, "%s/.stoq/stoq.cfg", home);
+        stoq_strbuf_addf(&b, "%s/.stoq/%s", home, name);
     return b.data ? stoq_strbuf_steal(&b) : NULL;
 }
 

@@ -9,9 +9,8 @@
 
 #include "options.h"
 
-/** $STOQ_HOME/stoq.cfg, else ~/.stoq/stoq.cfg; NULL when neither is set. Caller frees.
- */
-char *stoqfs_path_home_config(void);
+/** $STOQ_HOME/@p name, else ~/.stoq/NAME; NULL when neither is set. Caller frees. */
+char *stoqfs_path_home(const char *name);
 /** Make source, mountpoint and state_dir of @p o absolute; @p state_dir is what the
  *  command line said, or NULL. Sets core/cache_dir when nothing else does. */
 int stoqfs_paths_resolve(struct stoqfs_options *o, const char *state_dir,

@@ -21,12 +21,14 @@ struct option_row {
     const char *brief, *name;
     enum arity arity;
     size_t offset; /* into struct cli_args: bool, const char * or struct stoq_strv */
+    const char *verbs; /* that have it, blanks between; NULL = all */
 };
 
-#define ROW(brief, name, arity, field)                       \
-    {                                                        \
-        brief, name, arity, offsetof(struct cli_args, field) \
+#define ROW_OF(verbs, brief, name, arity, field)                    \
+    {                                                               \
+        brief, name, arity, offsetof(struct cli_args, field), verbs \
     }
+#define ROW(brief, name, arity, field) ROW_OF(NULL, brief, name, arity, field)
 
 static const struct option_row rows[] = {
     ROW("-a", "--always-dispatch", ARITY_LIST, always),
@@ -47,7 +49,12 @@ static const struct option_row rows[] = {
     ROW(NULL, "--max-recursion", ARITY_ONE, max_recursion),
     ROW(NULL, "--isolation", ARITY_ONE, isolation),
     ROW(NULL, "--deadline", ARITY_ONE, deadline),
+    ROW_OF("scan run", NULL, "--ratelimit", ARITY_ONE, ratelimit),
     ROW(NULL, "--exit-zero", ARITY_FLAG, exit_zero),
+    ROW_OF("test", NULL, "--allow-missing", ARITY_FLAG, allow_missing),
+    ROW_OF("test plugin", NULL, "--json", ARITY_FLAG, json),
+    ROW_OF("install", NULL, "--upgrade", ARITY_FLAG, upgrade),
+    ROW_OF("install", NULL, "--install_dir", ARITY_LIST, plugin_dirs),
     ROW("-h", "--help", ARITY_FLAG, help),
 };
 
@@ -110,7 +117,8 @@ take_values(const struct option_row *row, const char *value, int argc, char **ar
     } else if (i >= argc || is_option(argv[i])) {
         return -ENOENT;
     }
-    for (; i < argc && !is_option(argv[i]); i++) {
+    size_t wanted = a->one_each ? list->count + (value ? 0 : 1) : SIZE_MAX;
+    for (; i < argc && list->count < wanted && !is_option(argv[i]); i++) {
         int r = stoq_strv_add(list, argv[i]);
         if (r < 0)
             return r;
@@ -118,10 +126,25 @@ take_values(const struct option_row *row, const char *value, int argc, char **ar
     return i;
 }
 
+/* Whether @verb has the option of @row. */
+static bool
+is_for(const struct option_row *row, const char *verb)
+{
+    size_t n = strlen(verb);
+    for (const char *at = row->verbs; at; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (strncmp(at, verb, n) == 0 && (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    }
+    return row->verbs == NULL;
+}
+
 int
-cli_args_parse(int argc, char **argv, struct cli_args *out, struct stoq_error *err)
+cli_args_parse(const char *verb, int argc, char **argv, struct cli_args *out,
+               struct stoq_error *err)
 {
     bool options = true;
+    out->one_each = strcmp(verb, "install") == 0;
     for (int i = 0; i < argc;) {
         const char *word = argv[i++], *value;
         if (options && strcmp(word, "--") == 0) {
@@ -137,6 +160,10 @@ cli_args_parse(int argc, char **argv, struct cli_args *out, struct stoq_error *e
         if (!row)
             return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL,
                                   "unknown option %s; see stoq --help", word);
+        if (!is_for(row, verb))
+            return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL,
+                                  "stoq %s has no option %s; see stoq --help", verb,
+                                  row->name);
         if (row->arity == ARITY_FLAG) {
             bool *flag = field(out, row);
             *flag = true;

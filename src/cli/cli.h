@@ -7,7 +7,8 @@
  * separated by blanks and swallow what follows, as the original's did.
  *
  * Exit status: 0 scanned and clean, 1 something flagged, 2 usage or input error, 3 not
- * fully scanned (or not delivered). --exit-zero or STOQ_EXIT_ZERO=1: 0 for 1 and 3.
+ * fully scanned (or not delivered). --exit-zero or STOQ_EXIT_ZERO=1: 0 for 1 and 3, of
+ * the verbs that scan. `stoq test`: 1 for a self-test that failed.
  */
 
 #include <jansson.h>
@@ -27,12 +28,14 @@ struct cli_args {
     struct stoq_strv dest_archivers, source_archivers, providers;
     struct stoq_strv plugin_opts, plugin_dirs, request_extra;
     const char *request_source, *config_file, *log_level, *max_recursion;
-    const char *isolation, *deadline;
-    bool exit_zero, help;
+    const char *isolation, *deadline, *ratelimit;
+    bool exit_zero, help, json, allow_missing, upgrade;
+    bool one_each; /**< an option that takes a list takes one word each time */
 };
 
-/** Parse the arguments after the verb. @return 0 or -EINVAL with one line. */
-int cli_args_parse(int argc, char **argv, struct cli_args *out, struct stoq_error *err);
+/** Parse the arguments after @p verb. @return 0 or -EINVAL with one line. */
+int cli_args_parse(const char *verb, int argc, char **argv, struct cli_args *out,
+                   struct stoq_error *err);
 void cli_args_fini(struct cli_args *a);
 
 /** Make the configuration: defaults, file, command line; start the log. Remarks go to
@@ -42,6 +45,17 @@ int cli_config(const struct cli_args *a, struct stoq_config **out, unsigned *rem
 /** request_meta.extra_data of the command line; new object or NULL with @p err set. */
 json_t *cli_request_extra(const struct cli_args *a, struct stoq_error *err);
 
+/** The directories that `stoq list`, `test` and `plugin` look into: those of
+ * --plugin-dir alone or, without any, the bundled one and the configured ones. @return
+ * 0 or -ENOMEM. */
+int cli_plugin_dirs(const struct cli_args *a, const struct stoq_config *config,
+                    struct stoq_strv *out);
+
+/** Where `stoq install` puts plugins: the first configured directory, else plugins in
+ *  $STOQ_HOME or ~/.stoq, which is made. Caller frees *out. */
+int cli_plugin_home(const struct stoq_config *config, char **out,
+                    struct stoq_error *err);
+
 /** Print "stoq: TEXT" and return @p status. */
 int cli_fail(int status, const struct stoq_error *err);
 
@@ -49,5 +63,8 @@ int cli_scan(const struct cli_args *a);
 int cli_run(const struct cli_args *a);
 int cli_list(const struct cli_args *a);
 int cli_check_config(const struct cli_args *a);
+int cli_test(const struct cli_args *a);
+int cli_plugin(const struct cli_args *a);
+int cli_install(const struct cli_args *a);
 
 #endif

@@ -12,7 +12,7 @@
 #include "util/io.h"
 #include "util/json.h"
 
-STOQ_DEFINE_AUTO(stoq_payload)
+STOQ_DEFINE_AUTO(stoq_request)
 
 static int
 no_memory(struct stoq_error *err)
@@ -28,21 +28,11 @@ copy(char **out, const char *text)
     return text && !*out ? -ENOMEM : 0;
 }
 
-static struct cli_find
-empty_find(const struct cli_finds *f)
-{
-    return (struct cli_find){
-        .work = {.in.fd = -1,
-                 .request_source = f->scanner->args->request_source,
-                 .request_extra = f->scanner->request_extra}};
-}
-
 static void
-hand_on(const struct cli_finds *f, struct cli_find *find)
+hand_on(const struct cli_finds *f, struct cli_work *work)
 {
-    f->found(f->arg, find);
-    cli_work_fini(&find->work);
-    stoq_request_free(STOQ_STEAL(&find->request));
+    f->found(f->arg, work);
+    cli_work_fini(work);
 }
 
 static int
@@ -60,16 +50,16 @@ static int
 find_plain(const struct cli_finds *f, struct stoq_queue_item *item,
            struct stoq_error *err)
 {
-    struct cli_find find = empty_find(f);
-    struct cli_input *in = &find.work.in;
+    struct cli_work work = {.in.fd = -1};
+    struct cli_input *in = &work.in;
     const char *slash = item->path ? strrchr(item->path, '/') : NULL;
     struct stat st;
     int r = 0;
-    find.work.extra = item->extra_data ? STOQ_STEAL(&item->extra_data) : json_object();
+    work.extra = item->extra_data ? STOQ_STEAL(&item->extra_data) : json_object();
     const char *name = slash        ? slash + 1
                        : item->path ? item->path
-                                    : stoq_json_string_of(find.work.extra, "filename");
-    if (!json_is_object(find.work.extra))
+                                    : stoq_json_string_of(work.extra, "filename");
+    if (!json_is_object(work.extra))
         r = stoq_error_set(err, STOQ_ERROR_PLUGIN, -EINVAL,
                            "extra data that is no object");
     else if (copy(&in->path, item->path) < 0 || copy(&in->name, name) < 0)
@@ -85,36 +75,39 @@ find_plain(const struct cli_finds *f, struct stoq_queue_item *item,
         in->fd = STOQ_STEAL_FD(&item->fd);
     }
     if (r == 0)
-        hand_on(f, &find);
-    cli_work_fini(&find.work);
+        hand_on(f, &work);
+    cli_work_fini(&work);
     return r;
 }
 
-/* Hand on @p, whose request has metadata @meta; NULL = the run's. */
-static int
-find_payload(const struct cli_finds *f, struct stoq_payload *p, const json_t *meta,
-             struct stoq_error *err)
+/* Hand on @request (taken). */
+static void
+hand_on_request(const struct cli_finds *f, struct stoq_request *request)
 {
-    struct cli_find find = empty_find(f);
-    struct cli_work *w = &find.work;
-    size_t size;
-    const void *data = stoq_payload_data(p, &size);
-    w->extra = json_deep_copy(stoq_payload_extra_data(p));
-    if (meta) {
-        w->request_source = stoq_json_string_of(meta, "source");
-        w->request_extra = json_object_get(meta, "extra_data");
-        w->no_archive = json_is_false(json_object_get(meta, "archive_payloads"));
+    struct cli_work work = {.in.fd = -1, .request = request};
+    hand_on(f, &work);
+}
+
+/* The payload that the archiver has, in a request of the run's. */
+static int
+get_payload(const struct cli_finds *f, const struct stoq_queue_item *item,
+            struct stoq_request **out, struct stoq_error *err)
+{
+    struct stoq_payload *payload = NULL;
+    STOQ_AUTO(stoq_request) request = NULL;
+    int r =
+        stoq_engine_get(f->scanner->outputs, item->archiver, item->task, &payload, err);
+    if (r < 0 || !payload)
+        return r;
+    r = stoq_request_new(f->scanner->args->request_source, f->scanner->request_extra,
+                         true, &request, err);
+    if (r < 0) {
+        stoq_payload_free(payload);
+        return r;
     }
-    int r = 0;
-    if (!w->extra || copy(&w->in.name, stoq_payload_filename(p)) < 0 ||
-        copy(&w->in.path, stoq_payload_path(p)) < 0 ||
-        copy(&w->in.owner, stoq_payload_owner(p)) < 0)
-        r = no_memory(err);
+    r = stoq_request_add(request, payload, err);
     if (r == 0)
-        r = fill_bytes(&w->in, data, size, err);
-    if (r == 0)
-        hand_on(f, &find);
-    cli_work_fini(w);
+        *out = STOQ_STEAL(&request);
     return r;
 }
 
@@ -123,11 +116,10 @@ find_task(const struct cli_finds *f, const struct stoq_queue_item *item,
           struct stoq_error *err)
 {
     struct stoq_error why = {0};
-    STOQ_AUTO(stoq_payload) payload = NULL;
-    int r = stoq_engine_get(f->scanner->outputs, item->archiver, item->task, &payload,
-                            &why);
-    if (r == 0 && payload)
-        r = find_payload(f, payload, NULL, &why);
+    struct stoq_request *request = NULL;
+    int r = get_payload(f, item, &request, &why);
+    if (r == 0 && request)
+        hand_on_request(f, request);
     if (r == 0)
         return 0;
     STOQ_AUTOFREE char *task = stoq_json_dump(item->task, false);
@@ -161,23 +153,11 @@ static int
 find_request(const struct cli_finds *f, struct stoq_queue_item *item,
              struct stoq_error *err)
 {
-    struct cli_find find = empty_find(f);
-    const json_t *meta = stoq_request_meta(item->request);
-    bool plain = is_default(meta);
-    int r = 0;
-    if (f->scanner->here) {
-        if (plain && give_metadata(f, item->request) < 0)
-            return no_memory(err);
-        find.request = STOQ_STEAL(&item->request);
-        hand_on(f, &find);
-        return 0;
-    }
-    for (size_t i = 0; i < stoq_request_count(item->request); i++) {
-        struct stoq_payload *p = stoq_request_payload(item->request, i);
-        int code = find_payload(f, p, plain ? NULL : meta, err);
-        r = r < 0 ? r : code;
-    }
-    return r;
+    if (is_default(stoq_request_meta(item->request)) &&
+        give_metadata(f, item->request) < 0)
+        return no_memory(err);
+    hand_on_request(f, STOQ_STEAL(&item->request));
+    return 0;
 }
 
 int

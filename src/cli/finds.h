@@ -3,22 +3,17 @@
 #define STOQ_CLI_FINDS_H
 
 /* From what providers queue to what can be scanned: files and bytes as they are, tasks
- * by way of a source archiver, requests whole or by their payloads. The feeder of
- * `stoq run` is the only caller; no lock. */
+ * by way of a source archiver, requests whole. The feeder of `stoq run` is the only
+ * caller; no lock. */
 
 #include "cli/scanner.h"
 #include "core/queue.h"
 
-/** One thing to scan: a whole request, or work. Both may be taken. */
-struct cli_find {
-    struct cli_work work;         /**< its request's texts are borrowed for the call */
-    struct stoq_request *request; /**< only when the scanner scans here, else NULL */
-};
-
 /** Where finds go. */
 struct cli_finds {
     struct cli_scanner *scanner;
-    void (*found)(void *arg, struct cli_find *find);
+    /** Takes @p work, or leaves it; what it leaves is freed. */
+    void (*found)(void *arg, struct cli_work *work);
     void *arg;
 };
 

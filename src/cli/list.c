@@ -42,23 +42,31 @@ print_plugin(const struct stoq_manifest *m)
 }
 
 int
+cli_plugin_dirs(const struct cli_args *a, const struct stoq_config *config,
+                struct stoq_strv *out)
+{
+    char bundled[PATH_MAX];
+    int r = 0;
+    if (a->plugin_dirs.count == 0 &&
+        stoq_bundled_plugin_dir(bundled, sizeof(bundled)) == 0)
+        r = stoq_strv_add(out, bundled);
+    for (size_t i = 0; r == 0 && i < config->plugin_dirs.count; i++)
+        r = stoq_strv_add(out, config->plugin_dirs.items[i]);
+    return r;
+}
+
+int
 cli_list(const struct cli_args *a)
 {
     struct stoq_error err = {0};
     STOQ_AUTO(stoq_config) config = NULL;
     STOQ_AUTO(stoq_catalogue) catalogue = NULL;
     struct stoq_strv dirs = {0};
-    char bundled[PATH_MAX], title[96];
+    char title[96];
 
     if (cli_config(a, &config, NULL, &err) < 0)
         return cli_fail(CLI_USAGE, &err);
-    /* directories that are named are all there is to list */
-    int r = 0;
-    if (a->plugin_dirs.count == 0 &&
-        stoq_bundled_plugin_dir(bundled, sizeof(bundled)) == 0)
-        r = stoq_strv_add(&dirs, bundled);
-    for (size_t i = 0; r == 0 && i < config->plugin_dirs.count; i++)
-        r = stoq_strv_add(&dirs, config->plugin_dirs.items[i]);
+    int r = cli_plugin_dirs(a, config, &dirs);
     if (r == 0)
         r = stoq_catalogue_new(&dirs, &catalogue, &err);
     stoq_strv_fini(&dirs);

@@ -15,6 +15,9 @@ static const char usage_text[] =
     "usage: stoq scan [FILE|DIR|- ...] [options]   scan and print the results\n"
     "       stoq run -P NAME ... [options]         scan what providers find\n"
     "       stoq list [--plugin-dir DIR ...]       list the plugins\n"
+    "       stoq plugin info NAME [--json]         tell all about one plugin\n"
+    "       stoq test [NAME ...] [options]         run the self-tests of plugins\n"
+    "       stoq install [--upgrade] DIR|TARBALL   install a plugin\n"
     "       stoq check-config [options]            load everything, print what is in "
     "force\n"
     "\n"
@@ -38,21 +41,27 @@ static const char usage_text[] =
     "this "
     "one\n"
     "      --deadline SECONDS           longest time for one file\n"
+    "      --ratelimit COUNT/SECONDS    scan no more files than that\n"
     "      --exit-zero                  exit 0 also when something is flagged or "
     "unseen\n"
+    "      --json                       stoq plugin info, stoq test: print JSON\n"
+    "      --allow-missing              stoq test: let plugins be without self-test\n"
+    "      --upgrade                    stoq install: replace what is there\n"
     "  -h, --help    -V, --version\n"
     "\n"
     "Exit status: 0 clean, 1 flagged, 2 usage or input error, 3 not fully scanned.\n"
+    "stoq test: 1 when a self-test failed.\n"
     "An option takes all words up to the next option, so files come first.\n";
 
 static const struct verb {
     const char *name;
     int (*run)(const struct cli_args *args);
+    bool scans; /* its status is of what was scanned */
 } verbs[] = {
-    {"scan", cli_scan},
-    {"run", cli_run},
-    {"list", cli_list},
-    {"check-config", cli_check_config},
+    {"scan", cli_scan, true},        {"run", cli_run, true},
+    {"list", cli_list, false},       {"check-config", cli_check_config, false},
+    {"test", cli_test, false},       {"plugin", cli_plugin, false},
+    {"install", cli_install, false},
 };
 
 static const struct verb *
@@ -77,7 +86,7 @@ run_verb(const struct verb *verb, int argc, char **argv)
     struct cli_args args = {0};
     struct stoq_error err = {0};
     int status;
-    if (cli_args_parse(argc, argv, &args, &err) < 0) {
+    if (cli_args_parse(verb->name, argc, argv, &args, &err) < 0) {
         status = cli_fail(CLI_USAGE, &err);
     } else if (args.help) {
         (void)fputs(usage_text, stdout);
@@ -87,7 +96,7 @@ run_verb(const struct verb *verb, int argc, char **argv)
         if (fflush(stdout) != 0) {
             (void)fprintf(stderr, "stoq: standard output: %s\n", strerror(errno));
             status = CLI_USAGE;
-        } else if ((args.exit_zero || getenv("STOQ_EXIT_ZERO")) &&
+        } else if (verb->scans && (args.exit_zero || getenv("STOQ_EXIT_ZERO")) &&
                    status != CLI_USAGE) {
             status = CLI_CLEAN;
         }

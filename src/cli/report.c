@@ -87,14 +87,19 @@ cli_report_response(struct cli_report *r, struct stoq_response *response)
     count(r, stoq_response_verdict(response));
 }
 
-/* Give the request the bytes that archivers want. */
+/* Give the request the bytes that archivers want. Those of the first root begin
+ * the file; other roots and children were handed back. */
 static int
 give_contents(const struct stoq_outcome *o, struct stoq_request *request, int fd,
               struct stoq_error *err)
 {
     int r = 0;
-    if (fd >= 0)
-        r = stoq_payload_set_content(request, 0, fd, 0, (uint64_t)o->st.st_size, err);
+    const struct stoq_payload *root = stoq_request_payload(request, 0);
+    if (fd >= 0 && root) {
+        const json_t *size = json_object_get(stoq_payload_results(root), "size");
+        r = stoq_payload_set_content(request, 0, fd, 0,
+                                     (uint64_t)json_integer_value(size), err);
+    }
     for (size_t i = 0; r == 0 && i < o->extent_count; i++) {
         const struct stoq_extent *e = &o->extents[i];
         r = stoq_payload_set_content(request, e->index, o->payloads_fd, e->offset,
@@ -103,30 +108,8 @@ give_contents(const struct stoq_outcome *o, struct stoq_request *request, int fd
     return r;
 }
 
-/* Put what came with the bytes over what the pool made of their names. */
-static int
-give_metadata(const struct cli_work *work, struct stoq_request *request,
-              struct stoq_error *err)
-{
-    int r = 0;
-    struct stoq_payload *root = stoq_request_payload(request, 0);
-    json_t *extra = root ? stoq_payload_extra_data(root) : NULL;
-    if (work->no_archive) {
-        json_t *meta = (json_t *)(uintptr_t)stoq_request_meta(request);
-        r = json_object_set_new(meta, "archive_payloads", json_false());
-    }
-    if (extra && work->extra) {
-        if (!json_object_get(work->extra, "filename") && !work->in.name)
-            (void)json_object_del(extra, "filename");
-        r |= json_object_update(extra, work->extra);
-    }
-    return r == 0 ? 0
-                  : stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
-}
-
 void
-cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd,
-                   const struct cli_work *work)
+cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd)
 {
     struct stoq_error err = {0};
     STOQ_AUTO(stoq_request) request = NULL;
@@ -137,8 +120,6 @@ cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd,
     }
     if (r->engine) {
         int code = stoq_request_restore(response, &request, &err);
-        if (code == 0 && work)
-            code = give_metadata(work, request, &err);
         if (code == 0 && r->config->dest_archivers.count)
             code = give_contents(o, request, fd, &err);
         if (code == 0)

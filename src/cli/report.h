@@ -23,11 +23,8 @@ struct cli_report {
 
 void cli_report_init(struct cli_report *r, const struct stoq_config *config,
                      bool print);
-/** A scanned file; @p fd is its descriptor, for archivers, or -1. @p work, when not
- *  NULL, has extra data and request metadata that the pool could not carry: the
- *  document gets them here. That needs an engine. */
-void cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd,
-                        const struct cli_work *work);
+/** What the pool scanned; @p fd is its descriptor, for archivers, or -1. */
+void cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd);
 /** A finished response (archived and decorated). */
 void cli_report_response(struct cli_report *r, struct stoq_response *response);
 /** An input that could not be scanned. */

@@ -37,9 +37,8 @@ struct task {
     struct run *run;
     struct cli_work work;
     int fd;                         /* of the bytes, for archivers */
-    struct stoq_outcome *outcome;   /* by the pool */
-    struct stoq_request *request;   /* scanned here, with ... */
-    struct stoq_response *response; /* ... its result */
+    struct stoq_outcome *outcome;   /* by the pool, or ... */
+    struct stoq_response *response; /* ... scanned here */
 };
 
 struct provider {
@@ -73,11 +72,10 @@ task_free(struct task *t)
 {
     if (!t)
         return;
-    cli_work_fini(&t->work);
     stoq_auto_close(&t->fd);
     stoq_outcome_free(t->outcome);
     stoq_response_free(t->response);
-    stoq_request_free(t->request);
+    cli_work_fini(&t->work);
     free(t);
 }
 
@@ -156,27 +154,22 @@ leave(struct run *run)
     (void)pthread_mutex_unlock(&run->lock);
 }
 
-/* Have @find scanned. @return 0 or -errno with @err set. */
+/* Have @work (taken) scanned. @return 0 or -errno with @err set. */
 static int
-start_scan(struct run *run, struct cli_find *find, struct stoq_error *err)
+start_scan(struct run *run, struct cli_work *work, struct stoq_error *err)
 {
     struct task *t = calloc(1, sizeof(*t));
     if (!t)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     t->run = run;
     t->fd = -1;
-    t->work = find->work;
-    find->work = (struct cli_work){.in.fd = -1};
-    t->request = STOQ_STEAL(&find->request);
+    t->work = *work;
+    *work = (struct cli_work){.in.fd = -1};
+    cli_scanner_wait(&run->scanner, stoq_queue_cancel_fd(run->queue));
     enter(run);
-    int r;
-    if (t->request)
-        r = stoq_scan_request(run->scanner.engine, t->request,
-                              stoq_strv_items(&run->args->start), &t->response, err);
-    else if (run->scanner.here)
-        r = cli_scanner_scan(&run->scanner, &t->work, &t->response, err);
-    else
-        r = cli_scanner_submit(&run->scanner, &t->work, job_done, t);
+    int r = run->scanner.here
+                ? cli_scanner_scan(&run->scanner, &t->work, &t->response, err)
+                : cli_scanner_submit(&run->scanner, &t->work, job_done, t);
     if (r < 0) {
         (void)stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "%s", strerror(-r));
         task_free(t);
@@ -188,13 +181,12 @@ start_scan(struct run *run, struct cli_find *find, struct stoq_error *err)
 }
 
 static void
-feed_find(void *arg, struct cli_find *find)
+feed_find(void *arg, struct cli_work *work)
 {
     struct run *run = arg;
     struct stoq_error err = {0};
-    const char *path = find->work.in.path;
-    STOQ_AUTOFREE char *what = strdup(path ? path : "a payload");
-    if (start_scan(run, find, &err) < 0)
+    STOQ_AUTOFREE char *what = work->in.path ? strdup(work->in.path) : NULL;
+    if (start_scan(run, work, &err) < 0)
         lose(run, what ? what : "a payload", &err);
 }
 
@@ -247,7 +239,7 @@ report_all(struct run *run)
         if (t->response)
             cli_report_response(&run->report, t->response);
         else
-            cli_report_outcome(&run->report, t->outcome, t->fd, &t->work);
+            cli_report_outcome(&run->report, t->outcome, t->fd);
         task_free(t);
     }
 }

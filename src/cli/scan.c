@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -63,7 +64,7 @@ retire_oldest(struct scan *s)
     while (!slot->done)
         (void)pthread_cond_wait(&s->changed, &s->lock);
     (void)pthread_mutex_unlock(&s->lock);
-    cli_report_outcome(&s->report, slot->outcome, slot->fd, NULL);
+    cli_report_outcome(&s->report, slot->outcome, slot->fd);
     stoq_outcome_free(slot->outcome);
     if (slot->fd >= 0)
         (void)close(slot->fd);
@@ -78,6 +79,7 @@ scan_by_pool(struct scan *s, struct cli_work *work)
         retire_oldest(s);
     struct slot *slot = &s->slots[s->tail % WINDOW];
     *slot = (struct slot){.fd = -1, .scan = s};
+    cli_scanner_wait(&s->scanner, -1);
     int r = cli_scanner_submit(&s->scanner, work, job_done, slot);
     if (r < 0)
         cli_report_failure(&s->report, work->in.path, r);
@@ -90,6 +92,7 @@ scan_here(struct scan *s, const struct cli_work *work)
 {
     struct stoq_error err = {0};
     struct stoq_response *response = NULL;
+    cli_scanner_wait(&s->scanner, -1);
     if (cli_scanner_scan(&s->scanner, work, &response, &err) == 0)
         cli_report_response(&s->report, response);
     else
@@ -107,9 +110,7 @@ scan_all(struct scan *s)
     }
     for (;;) {
         struct stoq_error err = {0};
-        struct cli_work work = {.in.fd = -1,
-                                .request_source = s->args->request_source,
-                                .request_extra = s->scanner.request_extra};
+        struct cli_work work = {.in.fd = -1};
         int r = cli_inputs_next(inputs, &work.in, &err);
         if (r == 0)
             break;
@@ -133,6 +134,16 @@ scan_all(struct scan *s)
     cli_inputs_free(inputs);
 }
 
+/* Whether one file, or standard input, is all there is to scan. */
+static bool
+is_single(const struct stoq_strv *files)
+{
+    struct stat st;
+    return files->count == 0 ||
+           (files->count == 1 &&
+            !(stat(files->items[0], &st) == 0 && S_ISDIR(st.st_mode)));
+}
+
 int
 cli_scan(const struct cli_args *a)
 {
@@ -143,7 +154,7 @@ cli_scan(const struct cli_args *a)
     struct scan s = {.args = a,
                      .lock = PTHREAD_MUTEX_INITIALIZER,
                      .changed = PTHREAD_COND_INITIALIZER,
-                     .single = a->files.count <= 1};
+                     .single = is_single(&a->files)};
     cli_report_init(&s.report, config, a->connectors.count == 0);
     int status;
     if (cli_scanner_load(&s.scanner, a, config, &err) < 0 ||

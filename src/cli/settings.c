@@ -119,6 +119,50 @@ apply(const struct cli_args *a, struct stoq_config *config, struct stoq_error *e
     return r == 0 ? set_scalar(config, "limits", "deadline", a->deadline, err) : r;
 }
 
+/* The home's plugins are looked at when nothing else is named, as in the original. */
+static int
+default_plugins(struct stoq_config *config, const char *base, struct stoq_error *err)
+{
+    STOQ_AUTOFREE char *path = NULL;
+    if (!base || config->plugin_dirs.count)
+        return 0;
+    if (asprintf(&path, "%s/plugins", base) < 0) {
+        path = NULL;
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
+    }
+    const char *list[] = {path};
+    return access(path, F_OK) == 0
+               ? stoq_config_set_list(config, "core", "plugin_dir_list", list, 1, err)
+               : 0;
+}
+
+int
+cli_plugin_home(const struct stoq_config *config, char **out, struct stoq_error *err)
+{
+    STOQ_AUTOFREE char *base = NULL;
+    STOQ_AUTOFREE char *path = NULL;
+    if (config->plugin_dirs.count) {
+        path = strdup(config->plugin_dirs.items[0]);
+    } else {
+        int r = home(&base, err);
+        if (r < 0)
+            return r;
+        if (!base)
+            return stoq_error_set(err, STOQ_ERROR_CONFIG, -ENOENT,
+                                  "there is no plugin directory: make ~/.stoq, set "
+                                  "STOQ_HOME, or use --plugin-dir");
+        if (asprintf(&path, "%s/plugins", base) < 0)
+            path = NULL;
+        if (path && mkdir(path, 0755) < 0 && errno != EEXIST)
+            return stoq_error_set(err, STOQ_ERROR_SYSTEM, -errno, "%s: %s", path,
+                                  strerror(errno));
+    }
+    if (!path)
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
+    *out = STOQ_STEAL(&path);
+    return 0;
+}
+
 /* Where compiled rules are kept for the next start. */
 static int
 default_cache(struct stoq_config *config, struct stoq_error *err)
@@ -165,6 +209,8 @@ cli_config(const struct cli_args *a, struct stoq_config **out, unsigned *remarks
         r = read_file(config, a->config_file, base, &counted, err);
     if (r == 0)
         r = apply(a, config, err);
+    if (r == 0)
+        r = default_plugins(config, base, err);
     if (r == 0)
         r = default_cache(config, err);
     if (r == 0)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/engine.h"
-#include "pool/meta.h"
+#include "pool/roots.h"
 #include "util/auto.h"
 #include "util/json.h"
 
@@ -29,9 +29,32 @@ stoq_outcome_free(struct stoq_outcome *o)
     free(o);
 }
 
-/** Text @p i of @p spec, with extra data as JSON in @p extra. */
+/** What of a job travels as JSON; owned. */
+struct json_texts {
+    char *extra, *roots;
+};
+
+static void
+json_texts_fini(struct json_texts *t)
+{
+    free(t->extra);
+    free(t->roots);
+}
+
+static int
+json_texts_make(const struct stoq_job_spec *spec, struct json_texts *t)
+{
+    if (spec->request_extra) {
+        t->extra = stoq_json_dump(spec->request_extra, false);
+        if (!t->extra)
+            return -ENOMEM;
+    }
+    return spec->roots ? stoq_roots_text(spec, &t->roots) : 0;
+}
+
+/** Text @p i of @p spec, with those that are JSON in @p json. */
 static const char *
-spec_text(const struct stoq_job_spec *spec, size_t i, const char *extra)
+spec_text(const struct stoq_job_spec *spec, size_t i, const struct json_texts *json)
 {
     const char *const texts[STOQ_WIRE_TEXTS] = {
         [STOQ_WIRE_FILENAME] = spec->filename,
@@ -39,19 +62,21 @@ spec_text(const struct stoq_job_spec *spec, size_t i, const char *extra)
         [STOQ_WIRE_SOURCE_DIR] = spec->source_dir,
         [STOQ_WIRE_OWNER] = spec->owner,
         [STOQ_WIRE_REQUEST_SOURCE] = spec->request_source,
-        [STOQ_WIRE_REQUEST_EXTRA] = extra,
+        [STOQ_WIRE_REQUEST_EXTRA] = json->extra,
+        [STOQ_WIRE_ROOTS] = json->roots,
     };
     return texts[i];
 }
 
 /** Measure the body and fill the lengths of @p wire. @return its size or -E2BIG. */
 static ssize_t
-measure(const struct stoq_job_spec *spec, const char *extra, struct stoq_wire_job *wire)
+measure(const struct stoq_job_spec *spec, const struct json_texts *json,
+        struct stoq_wire_job *wire)
 {
     size_t total = 0;
 
     for (size_t i = 0; i < STOQ_WIRE_TEXTS; i++) {
-        const char *text = spec_text(spec, i, extra);
+        const char *text = spec_text(spec, i, json);
         size_t n = text ? strlen(text) : 0;
 
         if (n >= STOQ_WIRE_JOB_MAX)
@@ -69,14 +94,15 @@ measure(const struct stoq_job_spec *spec, const char *extra, struct stoq_wire_jo
 }
 
 static void
-fill_body(const struct stoq_job_spec *spec, const char *extra, struct stoq_job *job)
+fill_body(const struct stoq_job_spec *spec, const struct json_texts *json,
+          struct stoq_job *job)
 {
     char *at = job->body;
 
     for (size_t i = 0; i < STOQ_WIRE_TEXTS; i++) {
         if (job->wire.length[i] == STOQ_WIRE_NONE)
             continue;
-        memcpy(at, spec_text(spec, i, extra), job->wire.length[i] + 1U);
+        memcpy(at, spec_text(spec, i, json), job->wire.length[i] + 1U);
         at += job->wire.length[i] + 1U;
     }
     for (uint32_t i = 0; i < job->wire.dispatch; i++) {
@@ -99,43 +125,82 @@ reserve(struct stoq_job *job)
     return job->spare ? 0 : -ENOMEM;
 }
 
+/** What is wrong with @p spec, or 0. */
+static int
+check_spec(const struct stoq_job_spec *spec)
+{
+    uint64_t total = 0;
+
+    if (spec->priority >= STOQ_PRIORITY_COUNT || spec->fd < 0)
+        return -EINVAL;
+    if (!spec->roots)
+        return 0;
+    if (spec->root_count == 0 || spec->root_count > STOQ_ROOTS_MAX)
+        return spec->root_count ? -E2BIG : -EINVAL;
+    if (spec->root_count == 1 && spec->roots[0].size == STOQ_ROOT_ALL)
+        return 0;
+    for (size_t i = 0; i < spec->root_count; i++)
+        if (__builtin_add_overflow(total, spec->roots[i].size, &total))
+            return -EINVAL;
+    /* it is mapped */
+    return stoq_wire_sealed(spec->fd, total) ? 0 : -EINVAL;
+}
+
+/** A job around @p body bytes that fill_body() is to fill. */
+static struct stoq_job *
+make_job(const struct stoq_job_spec *spec, size_t body,
+         const struct stoq_wire_job *wire)
+{
+    struct stoq_job *job = calloc(1, sizeof(*job) + body);
+    bool reuse = spec->reuse && spec->root_count <= 1;
+
+    if (!job)
+        return NULL;
+    job->fd = -1;
+    job->id = wire->id;
+    job->priority = spec->priority;
+    job->same = spec->same;
+    job->done = spec->done;
+    job->arg = spec->arg;
+    job->wire = *wire;
+    job->wire.flags = (reuse ? STOQ_WIRE_JOB_REUSE : 0U) |
+                      (spec->want_payloads ? STOQ_WIRE_JOB_PAYLOADS : 0U) |
+                      (spec->no_archive ? STOQ_WIRE_JOB_NO_ARCHIVE : 0U);
+    job->body_size = body;
+    return job;
+}
+
 int
 stoq_job_new(const struct stoq_job_spec *spec, uint64_t id, uint64_t deadline_ms,
              struct stoq_job **out)
 {
     STOQ_AUTOCLOSE int fd = spec->fd;
-    STOQ_AUTOFREE char *extra = NULL;
     STOQ_AUTO(stoq_job) job = NULL;
-    struct stoq_wire_job wire = {.head.type = STOQ_WIRE_JOB, .id = id};
-    ssize_t size;
-    int r;
+    struct json_texts json = {NULL, NULL};
+    struct stoq_wire_job wire = {
+        .head.type = STOQ_WIRE_JOB,
+        .id = id,
+        .deadline_ms = spec->deadline_ms ? spec->deadline_ms : deadline_ms,
+    };
+    ssize_t size = 0;
+    int r = check_spec(spec);
 
-    if (spec->priority >= STOQ_PRIORITY_COUNT || fd < 0)
-        return -EINVAL;
-    if (spec->request_extra) {
-        extra = stoq_json_dump(spec->request_extra, false);
-        if (!extra)
-            return -ENOMEM;
+    if (r == 0)
+        r = json_texts_make(spec, &json);
+    if (r == 0)
+        size = measure(spec, &json, &wire);
+    if (r == 0)
+        r = size < 0 ? (int)size : 0;
+    if (r == 0)
+        job = make_job(spec, (size_t)size, &wire);
+    if (r == 0 && !job)
+        r = -ENOMEM;
+    if (r == 0) {
+        job->fd = STOQ_STEAL_FD(&fd);
+        fill_body(spec, &json, job);
+        r = stoq_wire_names(&job->wire, job->body, job->body_size, &job->names);
     }
-    size = measure(spec, extra, &wire);
-    if (size < 0)
-        return (int)size;
-    job = calloc(1, sizeof(*job) + (size_t)size);
-    if (!job)
-        return -ENOMEM;
-    job->fd = STOQ_STEAL_FD(&fd);
-    job->id = id;
-    job->priority = spec->priority;
-    job->same = spec->same;
-    job->done = spec->done;
-    job->arg = spec->arg;
-    wire.deadline_ms = spec->deadline_ms ? spec->deadline_ms : deadline_ms;
-    wire.flags = (spec->reuse ? STOQ_WIRE_JOB_REUSE : 0U) |
-                 (spec->want_payloads ? STOQ_WIRE_JOB_PAYLOADS : 0U);
-    job->wire = wire;
-    job->body_size = (size_t)size;
-    fill_body(spec, extra, job);
-    r = stoq_wire_names(&job->wire, job->body, job->body_size, &job->names);
+    json_texts_fini(&json);
     if (r == 0)
         r = reserve(job);
     if (r == 0)
@@ -185,25 +250,72 @@ adopt(struct stoq_job *job, const struct stoq_response *response)
     return 0;
 }
 
+/** The document's results, to be changed: nobody else has the response. */
+static json_t *
+results_of(const struct stoq_response *response)
+{
+    return json_object_get(stoq_response_document(response), "results");
+}
+
+/** As the request of the job would have had it. */
+static int
+forbid_archiving(const struct stoq_response *response)
+{
+    json_t *meta = json_object_get(stoq_response_document(response), "request_meta");
+
+    return json_object_set_new(meta, "archive_payloads", json_false()) < 0 ? -ENOMEM
+                                                                           : 0;
+}
+
+/** A document about @p roots that were not looked at, each by its entry. */
+static int
+fail_roots(const struct stoq_roots *roots, const struct stoq_outcome *o,
+           enum stoq_verdict verdict, const char *engine_id, const char *text,
+           struct stoq_response **out)
+{
+    struct stoq_response *all = NULL;
+    int r = 0;
+
+    for (size_t i = 0; i < roots->count && r == 0; i++) {
+        const struct stoq_root *root = &roots->items[i];
+        uint64_t size = root->size;
+        struct stoq_response *one = NULL;
+
+        if (size == STOQ_ROOT_ALL)
+            size = o->st.st_size > 0 ? (uint64_t)o->st.st_size : 0;
+        r = stoq_response_failed(&root->meta, size, verdict, engine_id, text, &one,
+                                 NULL);
+        if (r == 0 && all)
+            r = json_array_extend(results_of(all), results_of(one)) < 0 ? -ENOMEM : 0;
+        if (all)
+            stoq_response_free(one);
+        else
+            all = one;
+    }
+    if (r == 0)
+        *out = STOQ_STEAL(&all);
+    stoq_response_free(all);
+    return r;
+}
+
 void
 stoq_job_fail(struct stoq_job *job, enum stoq_verdict verdict, const char *engine_id,
               const char *text)
 {
-    struct stoq_payload_meta meta = STOQ_PAYLOAD_META_INIT;
+    struct stoq_roots roots = {NULL, 0};
     struct stoq_response *response = NULL;
     struct stoq_outcome *o = job->outcome;
-    uint64_t size;
-    int r = stoq_names_meta(&job->names, &meta);
+    int r = stoq_roots_read(&job->names, &roots);
 
     /* what a scanner was given; a file that changed since is another question */
     if (job->sent)
         o->st = job->before;
     else
         (void)fstat(job->fd, &o->st);
-    size = o->st.st_size > 0 ? (uint64_t)o->st.st_size : 0;
     if (r == 0)
-        r = stoq_response_failed(&meta, size, verdict, engine_id, text, &response,
-                                 NULL);
+        r = fail_roots(&roots, o, verdict, engine_id, text, &response);
+    if (r == 0 && (job->wire.flags & STOQ_WIRE_JOB_NO_ARCHIVE))
+        r = forbid_archiving(response);
     if (r == 0)
         r = adopt(job, response);
     if (r < 0) {
@@ -213,19 +325,19 @@ stoq_job_fail(struct stoq_job *job, enum stoq_verdict verdict, const char *engin
         stoq_uuid(o->scan_id);
     }
     stoq_response_free(response);
-    json_decref(meta.extra_data);
+    stoq_roots_fini(&roots);
 }
 
 int
 stoq_job_reuse(struct stoq_job *job, const uint8_t sha256[STOQ_SHA256_SIZE],
                const char *text, size_t size)
 {
-    struct stoq_payload_meta meta = STOQ_PAYLOAD_META_INIT;
+    struct stoq_roots roots = {NULL, 0};
     struct stoq_response *response = NULL;
-    int r = stoq_names_meta(&job->names, &meta);
+    int r = stoq_roots_read(&job->names, &roots);
 
     if (r == 0)
-        r = stoq_response_reuse(text, size, &meta, &response, NULL);
+        r = stoq_response_reuse(text, size, &roots.items[0].meta, &response, NULL);
     if (r == 0)
         r = adopt(job, response);
     if (r == 0) {
@@ -235,7 +347,7 @@ stoq_job_reuse(struct stoq_job *job, const uint8_t sha256[STOQ_SHA256_SIZE],
         job->outcome->reusable = true;
     }
     stoq_response_free(response);
-    json_decref(meta.extra_data);
+    stoq_roots_fini(&roots);
     return r;
 }
 

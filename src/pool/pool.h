@@ -66,8 +66,23 @@ typedef void (*stoq_job_done)(void *arg, struct stoq_outcome *outcome, int fd);
 typedef bool (*stoq_job_same)(void *arg, const struct stat *before,
                               const struct stat *after);
 
+/** The whole of a job's file, whatever its size is when it is scanned. */
+#define STOQ_ROOT_ALL UINT64_MAX
+
+/** One root payload of a job that says more of it than names. */
+struct stoq_job_root {
+    uint64_t size;                 /**< bytes, or STOQ_ROOT_ALL for an only root */
+    struct stoq_payload_meta meta; /**< borrowed, copied */
+};
+
 struct stoq_job_spec {
     int fd; /**< readable regular file, or memfd; taken, even on failure */
+    const struct stoq_job_root *roots; /**< copied; NULL = one root, all of fd,
+                                          under the names below. Several: fd is a
+                                          sealed memfd with their bytes in a row,
+                                          and documents are never reused */
+    size_t root_count;
+    bool no_archive;        /**< request_meta.archive_payloads is false */
     const char *filename;   /**< raw bytes, copied; NULL = none (standard input) */
     const char *path;       /**< raw bytes, copied; NULL = none */
     const char *source_dir; /**< becomes extra_data.source_dir; copied; NULL = none */

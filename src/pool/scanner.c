@@ -12,7 +12,7 @@
 #include <sys/time.h>
 
 #include "core/engine.h"
-#include "pool/meta.h"
+#include "pool/roots.h"
 #include "pool/sandbox.h"
 #include "pool/wire.h"
 #include "util/auto.h"
@@ -22,7 +22,6 @@
 /* The pool's deadline comes first; this one is for when there is no pool. */
 #define ALARM_GRACE_MS 2000U
 
-STOQ_DEFINE_AUTO(stoq_payload)
 STOQ_DEFINE_AUTO(stoq_request)
 STOQ_DEFINE_AUTO(stoq_response)
 
@@ -178,34 +177,77 @@ send_result(const struct scanner *s, const struct stoq_response *response,
     return stoq_wire_send(s->sock, &out);
 }
 
+/** Payloads of the roots that lie in a row in the job's memfd, which is sealed.
+ */
 static int
-new_payload(struct scanner *s, struct stoq_payload **out, struct stoq_error *err)
+add_slices(struct scanner *s, const struct stoq_roots *roots,
+           struct stoq_request *request, struct stoq_error *err)
 {
-    struct stoq_payload_meta meta = STOQ_PAYLOAD_META_INIT;
-    int r = stoq_names_meta(&s->names, &meta);
+    uint64_t total = 0, at = 0;
+    const unsigned char *map = NULL;
+    int r = 0;
 
-    if (r == 0)
-        r = stoq_payload_from_fd(s->fd, &meta, out, err);
-    json_decref(meta.extra_data);
+    for (size_t i = 0; i < roots->count; i++)
+        if (__builtin_add_overflow(total, roots->items[i].size, &total))
+            return -EPROTO;
+    if (!stoq_wire_sealed(s->fd, total))
+        return -EPROTO;
+    if (total > 0) {
+        void *p = mmap(NULL, (size_t)total, PROT_READ, MAP_PRIVATE, s->fd, 0);
+
+        if (p == MAP_FAILED)
+            return -errno;
+        map = p;
+    }
+    for (size_t i = 0; i < roots->count && r == 0; i++) {
+        const struct stoq_root *root = &roots->items[i];
+        struct stoq_payload *payload = NULL;
+
+        r = stoq_payload_new(map ? map + at : (const void *)"", (size_t)root->size,
+                             &root->meta, &payload, err);
+        if (r == 0)
+            r = stoq_request_add(request, payload, err);
+        at += root->size;
+    }
+    if (map)
+        (void)munmap((void *)(uintptr_t)map, (size_t)total);
     return r;
 }
 
 static int
-new_request(struct scanner *s, struct stoq_payload **payload, struct stoq_request **out,
-            struct stoq_error *err)
+add_roots(struct scanner *s, struct stoq_request *request, struct stoq_error *err)
+{
+    struct stoq_roots roots = {NULL, 0};
+    struct stoq_payload *payload = NULL;
+    int r = stoq_roots_read(&s->names, &roots);
+
+    if (r == 0 && roots.count == 1 && roots.items[0].size == STOQ_ROOT_ALL) {
+        r = stoq_payload_from_fd(s->fd, &roots.items[0].meta, &payload, err);
+        if (r == 0)
+            r = stoq_request_add(request, payload, err);
+    } else if (r == 0) {
+        r = add_slices(s, &roots, request, err);
+    }
+    stoq_roots_fini(&roots);
+    return r;
+}
+
+static int
+new_request(struct scanner *s, struct stoq_request **out, struct stoq_error *err)
 {
     const char *text = s->names.text[STOQ_WIRE_REQUEST_EXTRA];
+    bool archive = !(s->msg.u.job.flags & STOQ_WIRE_JOB_NO_ARCHIVE);
     json_t *extra = text ? stoq_json_parse(text, strlen(text), err) : NULL;
     STOQ_AUTO(stoq_request) request = NULL;
     int r;
 
     if (text && !extra)
         return err->code;
-    r = stoq_request_new(s->names.text[STOQ_WIRE_REQUEST_SOURCE], extra, true, &request,
-                         err);
+    r = stoq_request_new(s->names.text[STOQ_WIRE_REQUEST_SOURCE], extra, archive,
+                         &request, err);
     json_decref(extra);
     if (r == 0)
-        r = stoq_request_add(request, STOQ_STEAL(payload), err);
+        r = add_roots(s, request, err);
     if (r == 0)
         *out = STOQ_STEAL(&request);
     return r;
@@ -242,24 +284,21 @@ too_large(const struct scanner *s)
 static int
 answer_job(struct scanner *s, struct stoq_error *err)
 {
-    STOQ_AUTO(stoq_payload) payload = NULL;
     STOQ_AUTO(stoq_request) request = NULL;
     STOQ_AUTO(stoq_response) response = NULL;
     const struct stoq_config *config = stoq_engine_config(s->stoq);
     uint32_t flags = s->msg.u.job.flags;
     struct kept kept = {.fd = -1};
-    int r = new_payload(s, &payload, err);
+    int r = new_request(s, &request, err);
 
     if (r < 0)
         return r;
     if ((flags & STOQ_WIRE_JOB_REUSE) && !too_large(s)) {
-        r = ask_reuse(s, payload);
+        r = ask_reuse(s, stoq_request_payload(request, 0));
         if (r != 0)
             return r > 0 ? 0 : r;
     }
-    r = new_request(s, &payload, &request, err);
-    if (r == 0)
-        r = scan(s, request, &response, err);
+    r = scan(s, request, &response, err);
     if (r == 0 && (flags & STOQ_WIRE_JOB_PAYLOADS) && config->dest_archivers.count > 0)
         r = keep_children(request, &kept);
     if (r == 0)

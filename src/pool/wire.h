@@ -104,12 +104,14 @@ enum stoq_wire_text {
     STOQ_WIRE_OWNER,
     STOQ_WIRE_REQUEST_SOURCE,
     STOQ_WIRE_REQUEST_EXTRA, /**< JSON text */
+    STOQ_WIRE_ROOTS, /**< JSON text: see pool/roots.h; then names are not used */
     STOQ_WIRE_TEXTS
 };
 #define STOQ_WIRE_NONE UINT32_MAX
 
-#define STOQ_WIRE_JOB_REUSE    1U /**< send HASHED, wait for GO or SKIP */
-#define STOQ_WIRE_JOB_PAYLOADS 2U /**< hand back what archivers want */
+#define STOQ_WIRE_JOB_REUSE      1U /**< send HASHED, wait for GO or SKIP */
+#define STOQ_WIRE_JOB_PAYLOADS   2U /**< hand back what archivers want */
+#define STOQ_WIRE_JOB_NO_ARCHIVE 4U /**< request_meta.archive_payloads is false */
 
 /** Body: each text with its NUL, in order, then the dispatch names with theirs. */
 struct stoq_wire_job {

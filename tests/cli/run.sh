@@ -82,12 +82,20 @@ for text in "filedir: source_dir $WORK/nosuch" '{"bad": 1} failed with archiver 
     '{"x": 1} failed with archiver nosucharch'; do
     grep -qF "$text" "$WORK/log" || fail "not told: $text"
 done
-equal "sizes and sources" "$(jq -r '"\(.results[0].size) \(.request_meta.source)"' "$OUT"/* |
-    sort | tr '\n' ,)" "13 feed,2 feed,2 req-meta,2 req-meta,21 feed,"
+equal "sizes and sources" "$(jq -r '"\([.results[].size] | join("+")) \(.request_meta.source)"' "$OUT"/* |
+    sort | tr '\n' ,)" "13 feed,2 feed,2+2 req-meta,21 feed,"
 equal "extra data of bytes" "$(jq -c 'select(.results[0].size == 21)
     | .results[0].payload_meta.extra_data' "$OUT"/*)" '{}'
 equal "extra data of a task" "$(jq -c 'select(.results[0].size == 13)
     | .results[0].payload_meta.extra_data' "$OUT"/*)" '{"data":"from archiver"}'
+
+# A terminal is shown how far it is, and the line is cleared in the end.
+if command -v script >/dev/null; then
+    script -qec "'$STOQ' run -P filedir -C filedir --plugin-opts filedir:source_dir='$SRC' \
+        filedir:results_dir='$WORK/shown'" "$WORK/tty" >/dev/null </dev/null || fail "run on a terminal"
+    grep -q '[0-9] files, 0 flagged, 0 not fully scanned' "$WORK/tty" || fail "no progress on a terminal"
+    grep -v '^Script ' "$WORK/tty" | tail -c 12 | grep -q $'\r\033\\[K' || fail "the progress line stays"
+fi
 
 # A connector that fails makes the status 3; all results are tried.
 run_dir 3 -C g_conn --plugin-dir "$GOLDEN"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # These load plugins, which link the library: so does the test, to have it once.
-foreach(what content document engine limits queue rounds)
+foreach(what content document engine limits queue ratelimit rounds)
   stoq_unit_test(test_core_${what} stoq)
   target_sources(test_core_${what} PRIVATE test_core_fixture.c)
   target_compile_definitions(test_core_${what} PRIVATE

@@ -254,8 +254,7 @@ STOQ_API int stoq_queue_put_bytes(struct stoq_queue *q, const void *data, size_t
 STOQ_API int stoq_queue_put_task(struct stoq_queue *q, const char *archiver,
                                  json_t *task);
 /** Put a request made with stoq_request_new() of stoq/stoq.h (taken): its payloads are
- *  scanned together where the run scans in its own process, else each by itself. One
- *  with default metadata gets the run's. Same rules. */
+ *  scanned together. One with default metadata gets the run's. Same rules. */
 STOQ_API int stoq_queue_put_request(struct stoq_queue *q, struct stoq_request *request);
 /** A descriptor that becomes readable when the run is ending; for poll(2). Borrowed. */
 STOQ_API int stoq_queue_cancel_fd(const struct stoq_queue *q);

@@ -180,6 +180,12 @@ STOQ_API int stoq_scan(struct stoq *stoq, const void *data, size_t size,
                        const char *const *start_dispatch, struct stoq_response **out,
                        struct stoq_error *err);
 
+/** Wait until the next scan may begin under @p limit, "COUNT/SECONDS": SECONDS/COUNT after
+ *  the call before, of any thread; the first call does not wait. For programs that call it
+ *  before each scan. @return 0; -EINVAL for what is no limit, at once.
+ *  Threads: any. Blocks: yes. */
+STOQ_API int stoq_ratelimit(const char *limit, struct stoq_error *err);
+
 /** Hand @p response to every loaded connector. @return 0, or the first failure's -errno
  *  after all were tried; each failure also becomes an entry of the response's errors. */
 STOQ_API int stoq_save(struct stoq *stoq, struct stoq_response *response,

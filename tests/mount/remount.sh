@@ -4,7 +4,8 @@
 # back, makes exactly that file be scanned again; SIGTERM ends cleanly.
 . "$(dirname "$0")/lib.sh"
 
-for i in $(seq 50); do head -c $((i * 100)) /dev/urandom >"$SRC/f$i"; done
+# without the letters that are written below: each is a change
+for i in $(seq 50); do head -c $((i * 100)) /dev/urandom | tr XY xy >"$SRC/f$i"; done
 read_all() { cat "$MNT"/f? "$MNT"/f?? >/dev/null; }
 mount_fs
 read_all

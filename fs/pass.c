@@ -163,8 +163,12 @@ attach(struct stoqfs *fs, int fuse_fd)
         .splice_send = channel_splice,
         .splice_receive = channel_splice,
     };
-    int fd = fcntl(fuse_fd, F_DUPFD_CLOEXEC, 3); /* the session closes its own */
-    int r = fd < 0 ? -errno : fuse_session_custom_io(fs->se, &io, fd);
+    /* The session closes its own. By dup(2), which race detectors follow: that requests
+     * come in order through this descriptor is all that orders their handlers. */
+    int fd = dup(fuse_fd);
+    int r = fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+    if (r == 0)
+        r = fuse_session_custom_io(fs->se, &io, fd);
 
     if (r < 0 && fd >= 0)
         (void)close(fd);

@@ -65,7 +65,7 @@ for preset in "${want[@]}"; do
     release) run_ctest release -j "$jobs" ;;
     asan) run_ctest asan -j "$jobs" ;;
     tsan) run_ctest tsan -j "$jobs" \
-            -R '^(test_(pool|store|courier|fs|core_engine|core_queue|plugin_call|util_log)|mount_(basic|one_scan|behind|outputs|remount|sidecars))' ;;
+            -R '^(test_(pool|store|courier|fs|core_engine|core_queue|plugin_call|util_log)|mount_(basic|one_scan|behind|outputs|remount|sidecars|coherence|passthrough))' ;;
     *) run_ctest "$preset" -j "$jobs" ;;
     esac
 done

@@ -63,7 +63,11 @@ read_log(const char *name, unsigned again)
     if (!f)
         return 0;
     while (fgets(line, sizeof line, f)) {
-        line[strcspn(line, "\n")] = '\0';
+        char *end = strchr(line, '\n');
+
+        if (!end) /* being written: a write is seen a page at a time */
+            break;
+        *end = '\0';
         scan_id_of(n + 1, id);
         if (strcmp(line, id) == 0) {
             n++;

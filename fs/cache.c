@@ -95,13 +95,14 @@ stoqfs_cache_stored(struct stoqfs *fs, uint64_t dev, uint64_t ino)
     struct stoqfs_node *n = stoqfs_node_find(fs->nodes, dev, ino);
     struct stoqfs_node *dir = n ? stoqfs_node_parent(fs->nodes, n) : NULL;
 
+    struct stat st;
+
     if (n)
         stoqfs_cache_stale(fs, n);
-    /* Of other directories that have a link to it nothing is known here; they show the
-     * sidecar when they are read the next time. */
     if (dir)
         stoqfs_node_listing_changed(dir);
-    else
+    /* Which directories have its other names is not known: then all are read again. */
+    if (!dir || stoqfs_node_stat(fs->nodes, n, &st) < 0 || st.st_nlink > 1)
         (void)atomic_fetch_add(&fs->listings, 1);
     if (dir)
         stoqfs_node_unpin(fs->nodes, dir);

@@ -253,10 +253,10 @@ struct gate_keep *gate_keep_new(struct stoqfs_gate *g);
 void gate_keep_drop(struct gate_keep *keep);
 /** Keep the document of @p record, to be given to gate_keep_start(). */
 void gate_keep_enter_locked(struct gate_keep *keep, const struct stoq_record *record);
-/** The entry's document is no longer of interest. Frees it when it was in memory. */
 /** Whether its document is read from memory: the store gave it up, or cannot commit
  * now, so that waiting for it would be for who knows how long. NULL allowed. */
 bool gate_keep_readable_locked(struct stoqfs_gate *g, const struct gate_keep *keep);
+/** The entry's document is no longer of interest. Frees it when it was in memory. */
 void gate_keep_detach_locked(struct gate_entry *e);
 /** Archivers, decorators, printing, store; @p outcome taken, @p fd borrowed. Not with
  *  the lock. */

@@ -264,12 +264,6 @@ stoqfs_pass_state(const struct stoqfs_pass *p)
     return p->state;
 }
 
-bool
-stoqfs_pass_on(const struct stoqfs_pass *p)
-{
-    return p->on;
-}
-
 /* --------------------------------------------------------------------------- handles
  */
 

@@ -44,7 +44,6 @@ int stoqfs_pass_new(struct stoqfs *fs, int fuse_fd, struct stoqfs_pass **out,
 void stoqfs_pass_free(struct stoqfs_pass *p);
 /** "from 1 MiB", or why not; static storage. */
 const char *stoqfs_pass_state(const struct stoqfs_pass *p);
-bool stoqfs_pass_on(const struct stoqfs_pass *p);
 
 /**
  * A handle of @p n is about to be given out: decide its kind and count it.

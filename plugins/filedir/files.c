@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/write.h"
 #include "filedir.h"
 
 /* Make the entry of a new directory last as long as what is put into it. */
@@ -51,16 +52,8 @@ stoq_filedir_mkdir(const char *path)
 static int
 write_all(int fd, const char *data, size_t size)
 {
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        size -= (size_t)n;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
+    int r = plugin_write_full(fd, data, size);
+    return r == 0 && fsync(fd) < 0 ? -errno : r;
 }
 
 /* 1 = a file is there, 0 = the name is free, -errno. */

@@ -14,6 +14,8 @@
 
 #include <stoq/stoq.h>
 
+#include "common/write.h"
+
 #include "jinja.h"
 
 struct jinja {
@@ -146,21 +148,6 @@ plugin_decorate(void *instance, struct stoq_response *response,
 }
 
 static int
-write_all(const char *text, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(STDOUT_FILENO, text, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        text += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
-static int
 plugin_save(void *instance, const struct stoq_response *response, unsigned flags,
             struct stoq_error *err)
 {
@@ -178,10 +165,11 @@ plugin_save(void *instance, const struct stoq_response *response, unsigned flags
     /* what the program itself has printed so far comes first */
     int r = fflush(stdout) == 0 ? 0 : -errno;
     if (r == 0)
-        r = json ? write_all(json, strlen(json))
-                 : write_all(json_string_value(text), json_string_length(text));
+        r = json ? plugin_write_full(STDOUT_FILENO, json, strlen(json))
+                 : plugin_write_full(STDOUT_FILENO, json_string_value(text),
+                                     json_string_length(text));
     if (r == 0)
-        r = write_all("\n", 1);
+        r = plugin_write_full(STDOUT_FILENO, "\n", 1);
     return r < 0 ? stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "standard output: %s",
                                   strerrordesc_np(-r))
                  : 0;

@@ -13,20 +13,7 @@
 #include <stoq/plugin.h>
 #include <stoq/stoq.h>
 
-static int
-write_all(const char *text, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(STDOUT_FILENO, text, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        text += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
+#include "common/write.h"
 
 static int
 stdout_save(void *instance, const struct stoq_response *response, unsigned flags,
@@ -40,9 +27,9 @@ stdout_save(void *instance, const struct stoq_response *response, unsigned flags
     /* what the program itself has printed so far comes first */
     int r = fflush(stdout) == 0 ? 0 : -errno;
     if (r == 0)
-        r = write_all(text, strlen(text));
+        r = plugin_write_full(STDOUT_FILENO, text, strlen(text));
     if (r == 0)
-        r = write_all("\n", 1);
+        r = plugin_write_full(STDOUT_FILENO, "\n", 1);
     free(text);
     return r < 0 ? stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "standard output: %s",
                                   strerror(-r))

@@ -101,6 +101,18 @@ PY
 python3 "$WORK/random.py" "$SRC" "$MNT" "${STOQ_TEST_SEED:-$RANDOM}" 50 || fail "the trees differ"
 equal "still vouched" "$(status_of .caching_s)" 86400
 
+# a result shows in the listings of all directories that have a name of its file
+mkdir -p "$SRC/l1" "$SRC/l2"
+echo linked >"$SRC/l1/x"
+ln "$SRC/l1/x" "$SRC/l2/y"
+seen() { [ -e "$MNT/l2/y" ]; }
+eventually seen
+in_both() { [ "$(find "$MNT/l1" "$MNT/l2" -name '[xy].stoq.json' | wc -l)" -eq 2 ]; }
+eventually in_both
+echo other >"$MNT/l1/x"
+ls "$MNT/l1" "$MNT/l2" >/dev/null
+eventually in_both
+
 # sidecars are cached as well, and right: at once through the mount, soon behind it
 hash_in_sidecar() { jq -r '.results[0].workers.hash.sha256' "$MNT/s.stoq.json"; }
 hash_of() { sha256sum <"$1" | cut -d' ' -f1; }

@@ -8,7 +8,8 @@ function(stoq_test_plugin dir object source)
   set_target_properties(${target} PROPERTIES
     PREFIX "" OUTPUT_NAME ${object} C_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/plugins/${dir})
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/include)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/include
+    ${PROJECT_SOURCE_DIR}/plugins)
   target_compile_definitions(${target} PRIVATE ${arg_DEFS}
     $<TARGET_PROPERTY:stoq_flags,INTERFACE_COMPILE_DEFINITIONS>)
   target_compile_options(${target} PRIVATE

@@ -62,6 +62,9 @@ write_files() {
 : >"$WORK/log"
 mkdir "$STAGE" "$SRC/early"
 echo early >"$SRC/early/before-the-start"
+# Younger than the tick of its times it would be no proof of having been there before.
+is_settled() { [ -z "$(find "$SRC/early/before-the-start" -newerct '1 second ago')" ]; }
+eventually is_settled
 "$STOQ" run -P dirmon -a hash -C filedir --log-level info \
     --plugin-opts dirmon:source_dir="$SRC" filedir:results_dir="$OUT" \
     >"$WORK/stdout" 2>"$WORK/log" &

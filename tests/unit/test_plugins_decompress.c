@@ -203,20 +203,30 @@ END_TEST
 
 static const char *const methods[] = {"traditional", "aes128", "aes256"};
 
+/* Both members, in either order: one that a wrong password seemed to open, which the
+ * check byte of old zip files lets one in 256 do, is read in a second pass. */
+#define CHECK_OPENED(p, m, ...)                                            \
+    do {                                                                   \
+        struct job job_ = {__VA_ARGS__};                                   \
+        char *opened_ = outcome((p), &job_, (m).data, (m).size);           \
+        if (!opened_ || strcmp(opened_, "b.bin=worlds a.txt=hello ") != 0) \
+            CHECK_TEXT(opened_, "a.txt=hello b.bin=worlds ");              \
+        else                                                               \
+            free(opened_);                                                 \
+    } while (0)
+
 START_TEST(test_passwords)
 {
     char password[64];
     struct stoq_loaded *p = LOADED("decompress", NULL, NULL);
     (void)snprintf(password, sizeof password, "%s:infected", methods[_i]);
     struct made known = two("zip", NULL, password);
-    CHECK_SCAN(p, known, "a.txt=hello b.bin=worlds ", 0);
+    CHECK_OPENED(p, known, 0);
     (void)snprintf(password, sizeof password, "%s:of this mail", methods[_i]);
     struct made other = two("zip", NULL, password);
     CHECK_SCAN(p, other, "<encrypted 2> ", 0);
-    CHECK_SCAN(p, other, "a.txt=hello b.bin=worlds ",
-               .extra = "{\"passwords\": [\"x\", 3, \"of this mail\"]}");
-    CHECK_SCAN(p, other, "a.txt=hello b.bin=worlds ",
-               .extra = "{\"passwords\": \"x, of this mail ,y\"}");
+    CHECK_OPENED(p, other, .extra = "{\"passwords\": [\"x\", 3, \"of this mail\"]}");
+    CHECK_OPENED(p, other, .extra = "{\"passwords\": \"x, of this mail ,y\"}");
     free(known.data);
     free(other.data);
     stoq_loaded_free(p);

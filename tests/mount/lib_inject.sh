@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# The misbehaving worker of tests/plugins/inject: mount options, and its gate.
+# The misbehaving worker, stoq-inject(7): mount options, and its gate.
 GATE=$WORK/gate
 mkfifo "$GATE"
-INJECT=(--plugin-dir "$STOQ_BUILD/tests/plugins" -a 'hash,inject'
+INJECT=(-a 'hash,inject'
     --plugin-opts "inject:gate=$GATE")
 export INJECT
 # let N held scans go on; take back what nobody waited for

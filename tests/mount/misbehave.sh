@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_inject.sh"
 
-for word in CRASH ABORT SPIN HANG FAIL SOFT LIMIT; do echo "$word" >"$SRC/$word"; done
+for word in CRASH ABORT SPIN HANG FAIL SOFT LIMIT GARBAGE DEEP; do echo "$word" >"$SRC/$word"; done
 echo good >"$SRC/good"
 printf '[limits]\ndeadline = 1\n' >"$WORK/stoq.cfg"
 mount_fs --config "$WORK/stoq.cfg" "${INJECT[@]}" -o scanners=2,enforce
@@ -25,10 +25,22 @@ expect HANG timeout "timed out"
 expect FAIL error "Input/output error"
 expect SOFT error "Input/output error"
 expect LIMIT partial "Input/output error"
+expect GARBAGE error "Input/output error"
+expect DEEP error "Input/output error"
 equal "good" "$(cat "$MNT/good")" good
 equal "restarts are counted" "$(jq '.scanner_restarts >= 6' "$MNT/.stoq/status.json")" true
 # a denied file can be renamed and removed
 mv "$MNT/FAIL" "$MNT/renamed"
 rm "$MNT/renamed"
 [ ! -e "$SRC/FAIL" ] && [ ! -e "$SRC/renamed" ] || fail "remove did not reach the source"
+umount_fs
+
+# Greed, given the time for it, ends at its limit.
+printf '[limits]\ndeadline = 90\nmemory = 600M\n' >"$WORK/stoq.cfg"
+for word in LEAK HUGE MANY; do echo "$word" >"$SRC/$word"; done
+mount_fs --config "$WORK/stoq.cfg" "${INJECT[@]}" -o scanners=2,enforce
+expect HUGE partial "Input/output error"
+expect MANY partial "Input/output error"
+expect LEAK error "Input/output error"
+equal "good" "$(cat "$MNT/good")" good
 umount_fs

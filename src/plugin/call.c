@@ -98,7 +98,7 @@ settle(struct call *c, int r, struct stoq_error *err)
                            "the %s of plugin %s %s", of, name, why);
     if (r == 0) {
         if (c->reply && json_is_null(c->reply->results))
-            stoq_reply_results(c->reply, NULL);
+            c->reply->results = NULL;
         return 0;
     }
     r = stoq_plugin_failure(name, r, &c->own);

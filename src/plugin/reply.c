@@ -73,6 +73,7 @@ stoq_reply_results(struct stoq_reply *r, json_t *results)
 {
     json_decref(r->results);
     r->results = results;
+    r->failed = r->failed || !results;
 }
 
 void

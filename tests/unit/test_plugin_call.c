@@ -241,8 +241,12 @@ START_TEST(results_replace_each_other)
     stoq_reply_results(&reply, json_integer(1));
     stoq_reply_results(&reply, json_integer(2));
     ck_assert_int_eq(json_integer_value(reply.results), 2);
-    stoq_reply_results(&reply, NULL);
+    stoq_reply_results(&reply, json_null());
+    ck_assert(json_is_null(reply.results));
+    ck_assert(!reply.failed);
+    stoq_reply_results(&reply, NULL); /* could not be made */
     ck_assert_ptr_null(reply.results);
+    ck_assert(reply.failed);
 }
 END_TEST
 

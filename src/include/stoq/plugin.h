@@ -204,7 +204,9 @@ STOQ_API const char *stoq_response_scan_id(const struct stoq_response *r);
 
 /* ----------------------------------------------------------------------- replies */
 
-/** Set the results (taken; NULL or JSON null = none). A later call replaces them. */
+/** Set the results (taken; JSON null = none). A later call replaces them. NULL is what
+ *  json_pack() gives when memory has run out: the call is a failure then, so that
+ *  nothing passes for looked at whose result was lost. */
 STOQ_API void stoq_reply_results(struct stoq_reply *r, json_t *results);
 /** Add an error entry; the call itself may still succeed. */
 STOQ_API void stoq_reply_error(struct stoq_reply *r, const char *fmt, ...)

@@ -16,7 +16,7 @@ add_piece(const struct stoq_ctx *ctx, const void *data, size_t size, int piece,
         .extra_data = json_pack("{s:i}", "piece", piece),
         .dispatch_to = stoq_ctx_list(ctx, "dispatch_to"),
     };
-    return stoq_reply_extract(reply, &child);
+    return child.extra_data ? stoq_reply_extract(reply, &child) : -ENOMEM;
 }
 
 GOLDEN_ON_PAYLOAD(scan)

@@ -19,7 +19,7 @@ packages=(
     libsqlite3-dev uthash-dev check scdoc mandoc shellcheck
     libmspack-dev libclamav-dev libpcre2-dev libexpat1-dev liblzma-dev zlib1g-dev libbz2-dev
     libfuzzy-dev clamav-testfiles
-    python3 jq attr acl rsync git sqlite3 psmisc procps util-linux
+    python3 jq attr acl rsync git sqlite3 psmisc procps util-linux strace
 )
 jobs=${STOQ_JOBS:-$(nproc)}
 

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,25 @@ note_untried(struct testing *t, const struct stoq_manifest *m, const json_t *ope
             cli_tally_missing(&t->tally, m->name, json_string_value(operation));
 }
 
+/* The signal that asked us to end, or 0: the case that runs is finished, so that its
+ * directory goes. */
+static volatile sig_atomic_t ended_by;
+
+static void
+on_end(int number)
+{
+    ended_by = number;
+}
+
+static void
+catch_ends(void)
+{
+    const struct sigaction action = {.sa_handler = on_end, .sa_flags = SA_RESTART};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
+}
+
 static int
 describe(void *arg, json_t **answer, struct stoq_error *err)
 {
@@ -125,9 +145,9 @@ test_plugin(struct testing *t, const struct stoq_manifest *m)
         r = stoq_error_set(&err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     if (r < 0)
         cli_tally_broken(&t->tally, m->name, &err);
-    for (size_t i = 0; r == 0 && i < cases.count; i++)
+    for (size_t i = 0; r == 0 && i < cases.count && !ended_by; i++)
         run_case(t, m, dir, cases.items[i], tried);
-    if (r == 0 && cases.count == 0)
+    if (r == 0 && cases.count == 0 && !ended_by)
         cli_tally_missing(&t->tally, m->name, NULL);
     else if (r == 0)
         note_untried(t, m, json_object_get(facts, "operations"), tried);
@@ -146,7 +166,7 @@ test_all(struct testing *t, const struct cli_args *a, const struct stoq_catalogu
                                   a->files.items[i]);
     if (stoq_catalogue_count(c) == 0)
         return stoq_error_set(err, STOQ_ERROR_CONFIG, -ENOENT, "there are no plugins");
-    for (size_t i = 0; i < stoq_catalogue_count(c); i++) {
+    for (size_t i = 0; i < stoq_catalogue_count(c) && !ended_by; i++) {
         const struct stoq_manifest *m = stoq_catalogue_at(c, i);
         if (a->files.count == 0 || stoq_strv_has(&a->files, m->name))
             test_plugin(t, m);
@@ -172,6 +192,7 @@ cli_test(const struct cli_args *a)
         (void)stoq_error_set(&err, STOQ_ERROR_SYSTEM, r, "out of memory");
     if (r == 0)
         r = stoq_catalogue_new(&listed, &catalogue, &err);
+    catch_ends();
     if (r == 0)
         r = test_all(&t, a, catalogue, &err);
     stoq_strv_fini(&listed);
@@ -180,5 +201,10 @@ cli_test(const struct cli_args *a)
         json_decref(t.tally.plugins);
         return cli_fail(CLI_USAGE, &err);
     }
-    return cli_tally_end(&t.tally);
+    int status = cli_tally_end(&t.tally);
+    if (ended_by) {
+        (void)signal(ended_by, SIG_DFL);
+        (void)raise(ended_by);
+    }
+    return status;
 }

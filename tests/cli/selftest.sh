@@ -108,3 +108,14 @@ says 'FAIL  crasher: '
 refused 'there is no plugin nosuch' "$STOQ" test nosuch
 refused 'stoq test has no option --upgrade' "$STOQ" test --upgrade
 refused 'stoq scan has no option --json' "$STOQ" scan --json
+
+# Ended by a signal it leaves nothing behind.
+mkdir "$WORK/tmp"
+TMPDIR=$WORK/tmp env --default-signal=INT "$STOQ" test >"$WORK/ended" 2>&1 &
+tests=$!
+eventually grep -q '^ok' "$WORK/ended"
+kill -INT "$tests"
+status=0
+wait "$tests" || status=$?
+equal "exit status of an interrupted test" "$status" 130
+equal "left behind" "$(ls "$WORK/tmp")" ""

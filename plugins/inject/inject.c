@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,17 +64,20 @@ abort_now(const struct scan *s)
 static int
 spin(const struct scan *s)
 {
+    volatile unsigned long n = 0;
     (void)s;
-    for (volatile unsigned long n = 0;; n = n + 1)
-        ;
+    while (n != ULONG_MAX)
+        n = n + 1;
+    return 0;
 }
 
 static int
 hang(const struct scan *s)
 {
     (void)s;
-    for (;;)
-        (void)pause();
+    while (pause() < 0)
+        ;
+    return 0;
 }
 
 static int

@@ -41,7 +41,7 @@ stoq_filedir_save(void *instance, const struct stoq_response *response, unsigned
         return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL,
                               "results_dir is not set");
     if (!id || !id[0] || id[0] == '.' || strchr(id, '/'))
-        return stoq_error_set(err, STOQ_ERROR_FORMAT, -EINVAL,
+        return stoq_error_set(err, STOQ_ERROR_FORMAT, -EBADMSG,
                               "the scan id is no file name");
     PLUGIN_AUTOFREE char *dir =
         stoq_filedir_dated(fd->results_dir, fd->date_mode ? fd->date_format : NULL,
@@ -53,8 +53,9 @@ stoq_filedir_save(void *instance, const struct stoq_response *response, unsigned
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     }
     int r = stoq_filedir_store(dir, id, line, strlen(line));
+    /* what file systems say of bad checksums means "never" from a connector */
     if (r < 0)
-        return stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "%s/%s: %s", dir, id,
-                              strerrordesc_np(-r));
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, r == -EBADMSG ? -EIO : r,
+                              "%s/%s: %s", dir, id, strerrordesc_np(-r));
     return 0;
 }

@@ -44,6 +44,16 @@ struct stoq_policy {
                                         timeout, partial denied */
 };
 
+/** [outbox]: what may wait for each connector, and for how long. 0 = no bound. */
+struct stoq_outbox_limits {
+    uint64_t max_bytes;     /**< of documents; default 0 */
+    uint64_t max_age_ms;    /**< default 0 */
+    char *drop;             /**< "oldest" or "newest", when max_bytes is reached */
+    uint64_t dead_after_ms; /**< age at which a result that keeps failing is dead;
+                                 default 0: never */
+    uint64_t dead_attempts; /**< and how often it must have failed; default 10 */
+};
+
 /** Options of one plugin section, as text; insertion order. */
 struct stoq_plugin_options {
     char *plugin;             /**< owned; section name */
@@ -70,9 +80,11 @@ struct stoq_config {
     struct stoq_strv dispatchers, decorators, always_dispatch;
     uint64_t provider_consumers, max_queue, max_recursion, max_required_worker_depth;
     char *cache_dir; /**< for compiled rules and the like; NULL = none */
+    char *sandbox;   /**< "auto", "require" or "off"; see pool/sandbox.h */
 
     struct stoq_limits limits;
     struct stoq_policy policy;
+    struct stoq_outbox_limits outbox;
 
     struct stoq_plugin_options *plugins; /**< owned array, by section */
     size_t plugin_count;

@@ -26,7 +26,8 @@
     {                                                                                \
         CORE(name), .type = STOQ_CONFIG_DEFAULT, .fallback = (preset), .max = (most) \
     }
-#define LIMIT(name, field) .section = "limits", .key = (name), FIELD(limits.field)
+#define LIMIT(name, field)  .section = "limits", .key = (name), FIELD(limits.field)
+#define OUTBOX(name, field) .section = "outbox", .key = (name), FIELD(outbox.field)
 #define VERDICT(name, index, preset)                                   \
     {                                                                  \
         .section = "policy", .key = (name), FIELD(policy.deny[index]), \
@@ -64,6 +65,8 @@ const struct stoq_config_row stoq_config_rows[] = {
     CORE_COUNT(max_recursion, "10", 100000),
     CORE_COUNT(max_required_worker_depth, "10", 1000),
     {CORE(cache_dir), .type = STOQ_CONFIG_TEXT},
+    {CORE(sandbox), .type = STOQ_CONFIG_CHOICE, .fallback = "auto",
+     .choices = "auto require off"},
 
     {LIMIT("deadline", deadline_ms), .type = STOQ_CONFIG_SECONDS, .fallback = "30",
      .max = YEAR},
@@ -94,13 +97,28 @@ const struct stoq_config_row stoq_config_rows[] = {
     VERDICT("timeout", STOQ_VERDICT_TIMEOUT, "deny"),
     VERDICT("flagged", STOQ_VERDICT_FLAGGED, "deny"),
 
+    {OUTBOX("max_bytes", max_bytes), .type = STOQ_CONFIG_SIZE, .fallback = "0",
+     .max = BYTES_MAX},
+    {OUTBOX("max_age", max_age_ms), .type = STOQ_CONFIG_SECONDS, .fallback = "0",
+     .max = 10 * YEAR},
+    {OUTBOX("drop", drop), .type = STOQ_CONFIG_CHOICE, .fallback = "oldest",
+     .choices = "oldest newest"},
+    {OUTBOX("dead_after", dead_after_ms), .type = STOQ_CONFIG_SECONDS, .fallback = "0",
+     .max = 10 * YEAR},
+    {OUTBOX("dead_attempts", dead_attempts), .type = STOQ_CONFIG_COUNT,
+     .fallback = "10", .min = 1, .max = MANY},
+
     {FS("state_dir"), .type = STOQ_CONFIG_TEXT},
     {FS("sidecars"), .type = STOQ_CONFIG_CHOICE, .choices = "scanned all hidden off"},
     {FS("deadline"), .type = STOQ_CONFIG_SECONDS, .max = 86400},
     {FS("threads"), .type = STOQ_CONFIG_COUNT, .min = 1, .max = 64},
     {FS("scanners"), .type = STOQ_CONFIG_COUNT, .min = 1, .max = 256},
+    {FS("readahead"), .type = STOQ_CONFIG_COUNT, .max = 32},
     {FS("coherence"), .type = STOQ_CONFIG_CHOICE, .choices = "cached strict"},
     {FS("passthrough"), .type = STOQ_CONFIG_CHOICE, .choices = "auto off"},
+    {FS("reload"), .type = STOQ_CONFIG_CHOICE, .choices = "strict lenient"},
+    {FS("rescan"), .type = STOQ_CONFIG_CHOICE, .choices = "on off"},
+    FS_BOOL("watch_rules"),
     FS_BOOL("enforce"),
     FS_BOOL("observe"),
     FS_BOOL("ro"),

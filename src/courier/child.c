@@ -13,10 +13,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "core/config.h"
 #include "courier/deliver.h"
 #include "courier/finish.h"
+#include "store/files.h"
 #include "util/auto.h"
 #include "util/child.h"
 #include "util/clock.h"
@@ -33,6 +36,7 @@ struct courier {
     struct stoq *stoq;
     struct stoq_delivery *delivery;
     int control;
+    int changes; /* inotify on the state directory, or -1 */
     uint64_t grace_ms;
 };
 
@@ -123,17 +127,55 @@ read_control(struct courier *c)
     return r == 1 || r == -EAGAIN;
 }
 
+/* Whoever else changes the outbox, an operator with the command, opens and closes the
+ * database for it. @return inotify, or -1: then it is noticed later. */
+static int
+watch_database(const char *path)
+{
+    STOQ_AUTOFREE char *dir = strdup(path);
+    STOQ_AUTOCLOSE int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    char *slash = dir ? strrchr(dir, '/') : NULL;
+
+    if (!slash || fd < 0)
+        return -1;
+    slash[slash == dir ? 1 : 0] = '\0';
+    return inotify_add_watch(fd, dir, IN_CLOSE_WRITE) < 0 ? -1 : STOQ_STEAL_FD(&fd);
+}
+
+static void
+read_changes(struct courier *c)
+{
+    _Alignas(struct inotify_event) char buf[4096];
+    bool ours = false;
+    ssize_t n;
+
+    while ((n = read(c->changes, buf, sizeof buf)) > 0) {
+        for (const char *at = buf; at < buf + n;) {
+            const struct inotify_event *e = (const void *)at;
+
+            ours |= (e->mask & IN_Q_OVERFLOW) ||
+                    (e->len && strcmp(e->name, STOQ_DB_NAME) == 0);
+            at += sizeof *e + e->len;
+        }
+    }
+    if (ours)
+        stoq_delivery_look_again(c->delivery);
+}
+
 static void
 serve(struct courier *c)
 {
-    struct pollfd p = {.fd = c->control, .events = POLLIN};
+    struct pollfd p[2] = {{.fd = c->control, .events = POLLIN},
+                          {.fd = c->changes, .events = POLLIN}};
     int wait_ms = -1;
 
     while (read_control(c)) {
         if (stoq_delivery_step(c->delivery, &wait_ms))
             continue;
-        if (poll(&p, 1, wait_ms) == 0)
+        if (poll(p, 2, wait_ms) == 0)
             stoq_delivery_wake(c->delivery);
+        else if (p[1].revents)
+            read_changes(c);
     }
 }
 
@@ -172,7 +214,8 @@ int
 stoq_courier_main(void *arg, int control, pid_t parent)
 {
     const struct stoq_courier_setup *setup = arg;
-    struct courier c = {.control = STOQ_CHILD_CONTROL, .grace_ms = GRACE_MS};
+    struct courier c = {
+        .control = STOQ_CHILD_CONTROL, .changes = -1, .grace_ms = GRACE_MS};
     int r = stoq_child_follow_parent(parent);
 
     stoq_child_reset_signals();
@@ -186,6 +229,7 @@ stoq_courier_main(void *arg, int control, pid_t parent)
         stoq_title_set("stoqfs: courier %s", setup->label);
     else
         stoq_title_set("stoq: courier");
+    c.changes = watch_database(setup->db_path);
     if (load(&c, setup) == 0) {
         serve(&c);
         last_pass(&c);
@@ -194,5 +238,6 @@ stoq_courier_main(void *arg, int control, pid_t parent)
     }
     stoq_delivery_free(c.delivery);
     stoq_free(c.stoq);
+    stoq_auto_close(&c.changes);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

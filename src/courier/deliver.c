@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/config.h"
 #include "core/engine.h"
 #include "courier/backoff.h"
 #include "store/outbox.h"
@@ -36,13 +37,27 @@ struct lane {
 
 struct stoq_delivery {
     struct stoq *stoq;
+    const struct stoq_outbox_limits *limits;
     const char *db_path;
     struct stoq_outbox *outbox; /* NULL while there is no database */
     uint64_t open_ms;           /* when to try to open it */
     int open_code;              /* last failure to open it that was logged */
+    struct stoq_burst buried;   /* told of one dead letter, not of each */
     struct lane *lanes;
     size_t count, turn;
 };
+
+void
+stoq_delivery_bounds(const struct stoq_config *config, struct stoq_bounds *out)
+{
+    const struct stoq_outbox_limits *l = &config->outbox;
+
+    *out = (struct stoq_bounds){
+        .max_bytes = l->max_bytes,
+        .max_age_ms = l->max_age_ms,
+        .keep_oldest = l->drop && strcmp(l->drop, "newest") == 0,
+    };
+}
 
 int
 stoq_delivery_new(struct stoq *stoq, const char *db_path, struct stoq_delivery **out)
@@ -57,6 +72,7 @@ stoq_delivery_new(struct stoq *stoq, const char *db_path, struct stoq_delivery *
         return -ENOMEM;
     }
     d->stoq = stoq;
+    d->limits = &stoq_engine_config(stoq)->outbox;
     d->db_path = db_path;
     d->count = names->count;
     for (size_t i = 0; i < d->count; i++)
@@ -93,13 +109,27 @@ stoq_delivery_wake(struct stoq_delivery *d)
     }
 }
 
+void
+stoq_delivery_look_again(struct stoq_delivery *d)
+{
+    /* Not a reason to try to open it: that it could not be, and was closed again, may
+     * be what was seen. */
+    for (size_t i = 0; d->outbox && i < d->count; i++)
+        d->lanes[i].retry_ms = 0;
+}
+
 static void
 open_outbox(struct stoq_delivery *d, uint64_t now)
 {
     struct stoq_error err = {0};
+    struct stoq_bounds bounds;
     int r = stoq_outbox_open(d->db_path, &d->outbox, &err);
 
-    if (r < 0 && r != -ENOENT && r != d->open_code)
+    stoq_delivery_bounds(stoq_engine_config(d->stoq), &bounds);
+    if (r == 0)
+        stoq_outbox_set_bounds(d->outbox, &bounds);
+    /* One of an older version is brought up to date when the store is opened. */
+    if (r < 0 && r != -ENOENT && r != -EAGAIN && r != d->open_code)
         STOQ_ERROR("courier: the outbox cannot be opened: %s", err.message);
     d->open_code = r;
     d->open_ms = now + TROUBLE_MS;
@@ -135,14 +165,48 @@ remove_row(struct stoq_delivery *d, struct lane *lane)
     lane->retry_ms = stoq_now_ms() + TROUBLE_MS;
 }
 
+/* Whether @item has failed often enough, for long enough, to be given up. */
+static bool
+is_hopeless(const struct stoq_delivery *d, const struct stoq_outbox_item *item)
+{
+    int64_t age = stoq_real_ns() / 1000000 - item->queued_ms;
+
+    return d->limits->dead_after_ms && age > 0 &&
+           (uint64_t)age >= d->limits->dead_after_ms &&
+           item->attempts + 1 >= d->limits->dead_attempts;
+}
+
+static void
+bury(struct stoq_delivery *d, struct lane *lane, const struct stoq_outbox_item *item,
+     const char *text)
+{
+    int r = stoq_outbox_bury(d->outbox, lane->connector, item, text);
+
+    if (r == 0) {
+        if (stoq_burst_begins(&d->buried, lane->connector))
+            STOQ_ERROR(
+                "courier: %s cannot take outbox row %lld, which is a dead letter "
+                "now: %s",
+                lane->connector, (long long)item->row, text);
+        return;
+    }
+    /* It cannot be noted: the next attempt fails again, and is noted then. */
+    if (r != -ENOENT)
+        lane->retry_ms = stoq_now_ms() + TROUBLE_MS;
+}
+
 static void
 put_off(struct stoq_delivery *d, struct lane *lane, const struct stoq_outbox_item *item,
         const char *text)
 {
     uint64_t delay = stoq_backoff_ms(item->attempts);
 
+    if (is_hopeless(d, item)) {
+        bury(d, lane, item, text);
+        return;
+    }
     trouble(lane, text);
-    (void)stoq_outbox_failed(d->outbox, lane->connector, item->row, delay, text);
+    (void)stoq_outbox_failed(d->outbox, lane->connector, item, delay, text);
     lane->retry_ms = stoq_now_ms() + delay;
 }
 
@@ -164,35 +228,49 @@ save(struct stoq_delivery *d, const struct lane *lane,
     return r;
 }
 
+/* Where a courier that died may have died: put the row off first, so that it cannot
+ * take the next one down before the other lanes had their turn. @return whether it is
+ * to be tried. */
+static bool
+begin(struct stoq_delivery *d, struct lane *lane, const struct stoq_outbox_item *item)
+{
+    if (lane->begun)
+        return true;
+    lane->begun = true;
+    if (item->attempts && is_hopeless(d, item)) {
+        bury(d, lane, item, "every attempt failed, or the courier died of it");
+        return false;
+    }
+    (void)stoq_outbox_begin(d->outbox, lane->connector, item,
+                            stoq_backoff_ms(item->attempts));
+    return true;
+}
+
 static void
 deliver(struct stoq_delivery *d, struct lane *lane, const struct stoq_outbox_item *item)
 {
     struct stoq_error err = {0};
     bool unreadable = false;
+    const char *text;
     int r;
 
-    /* Where a courier that died may have died: put the row off first, so that it
-     * cannot take the next one down before the other lanes had their turn. */
-    if (!lane->begun)
-        (void)stoq_outbox_begin(d->outbox, lane->connector, item->row,
-                                stoq_backoff_ms(item->attempts));
-    lane->begun = true;
+    if (!begin(d, lane, item))
+        return;
     r = save(d, lane, item, &unreadable, &err);
-    if (r < 0 && !unreadable) {
-        put_off(d, lane, item, err.message[0] ? err.message : strerror(-r));
+    if (r == 0) {
+        if (lane->trouble[0])
+            STOQ_WARN("courier: %s delivers again", lane->connector);
+        lane->trouble[0] = '\0';
+        lane->delivered = item->row;
+        remove_row(d, lane);
         return;
     }
-    if (unreadable) { /* no later attempt would fare better, and others wait behind it
-                       */
-        STOQ_ERROR("courier: outbox row %lld is no result and is not delivered: %s",
-                   (long long)item->row, err.message);
-        (void)stoq_outbox_failed(d->outbox, lane->connector, item->row, 0, err.message);
-    } else if (lane->trouble[0]) {
-        STOQ_WARN("courier: %s delivers again", lane->connector);
-        lane->trouble[0] = '\0';
-    }
-    lane->delivered = item->row;
-    remove_row(d, lane);
+    text = err.message[0] ? err.message : strerror(-r);
+    /* No later attempt would fare better, and others wait behind it. */
+    if (unreadable || r == -EBADMSG)
+        bury(d, lane, item, text);
+    else
+        put_off(d, lane, item, text);
 }
 
 /* Try the oldest row of @lane. @return whether there was one to try. */

@@ -122,6 +122,54 @@ probe(sqlite3 *sql)
     return sqlite3_exec(sql, stoq_schema_probe, NULL, NULL, NULL);
 }
 
+/* The number in the file's header, or -1 with *rc set. */
+static int
+schema_version(sqlite3 *sql, int *rc)
+{
+    sqlite3_stmt *stmt = NULL;
+    int version = -1;
+
+    *rc = sqlite3_prepare_v2(sql, "PRAGMA user_version", -1, &stmt, NULL);
+    if (*rc == SQLITE_OK)
+        *rc = sqlite3_step(stmt);
+    if (*rc == SQLITE_ROW) {
+        version = sqlite3_column_int(stmt, 0);
+        *rc = SQLITE_OK;
+    }
+    (void)sqlite3_finalize(stmt);
+    return version;
+}
+
+/* All or nothing, and on disk: a power loss leaves the one version or the other. */
+static int
+upgrade(sqlite3 *sql)
+{
+    int rc = sqlite3_exec(sql, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(sql, stoq_schema_upgrade, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(sql, "COMMIT", NULL, NULL, NULL);
+    if (rc != SQLITE_OK && !sqlite3_get_autocommit(sql))
+        (void)sqlite3_exec(sql, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+/* @return SQLITE_OK; SQLITE_SCHEMA for a version we do not know, SQLITE_NOTFOUND for
+ * one that only the writer may bring up to date. */
+static int
+fit_schema(sqlite3 *sql, enum stoq_db_role role)
+{
+    int rc;
+    int version = schema_version(sql, &rc);
+
+    if (rc != SQLITE_OK || version == STOQ_DB_SCHEMA_VERSION)
+        return rc;
+    if (version < STOQ_DB_SCHEMA_OLDEST || version > STOQ_DB_SCHEMA_VERSION)
+        return SQLITE_SCHEMA;
+    return role == STOQ_DB_WRITER ? upgrade(sql) : SQLITE_NOTFOUND;
+}
+
 int
 stoq_db_open(const char *path, enum stoq_db_role role, struct stoq_db *db,
              struct stoq_error *err)
@@ -133,6 +181,14 @@ stoq_db_open(const char *path, enum stoq_db_role role, struct stoq_db *db,
 
     if (rc == SQLITE_OK)
         rc = set_up(made.sql, role);
+    if (rc == SQLITE_OK)
+        rc = fit_schema(made.sql, role);
+    if (rc == SQLITE_NOTFOUND) {
+        stoq_db_close(&made);
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -EAGAIN,
+                              "%s: made by an older version, and not in use since",
+                              path);
+    }
     if (rc == SQLITE_OK)
         rc = prepare(&made, role);
     if (rc == SQLITE_OK)
@@ -210,7 +266,7 @@ stoq_db_run(struct stoq_db *db, enum stoq_stmt which)
 void
 stoq_db_rollback(struct stoq_db *db)
 {
-    if (!sqlite3_get_autocommit(db->sql))
+    if (db->sql && !sqlite3_get_autocommit(db->sql))
         (void)stoq_db_run(db, STOQ_STMT_ROLLBACK);
 }
 

@@ -16,8 +16,11 @@
 
 /** "stoq" in the file's header, so that file(1) and we know it. */
 #define STOQ_DB_APPLICATION_ID 0x73746f71
-/** Raised with every change of the schema; a file of another one is moved aside. */
-#define STOQ_DB_SCHEMA_VERSION 1
+/** Raised with every change of the schema. A file of an older one is brought up to date
+ *  by the writer, one of a newer one is moved aside. */
+#define STOQ_DB_SCHEMA_VERSION 2
+/** The oldest that can be brought up to date. */
+#define STOQ_DB_SCHEMA_OLDEST 1
 
 /** Who uses a connection; or-ed in the table of statements. */
 enum stoq_db_role {
@@ -53,9 +56,17 @@ enum stoq_stmt {
     STOQ_STMT_OUTBOX_DOC,
     STOQ_STMT_OUTBOX_DELETE,
     STOQ_STMT_OUTBOX_RETRY,
-    STOQ_STMT_STATS_QUEUED,
+    STOQ_STMT_OUTBOX_BURY,
+    STOQ_STMT_OUTBOX_DUE,
+    STOQ_STMT_DEAD_REVIVE,
+    STOQ_STMT_DEAD_DELETE,
+    STOQ_STMT_LETTER_OLDEST,
+    STOQ_STMT_LETTER_FIND,
+    STOQ_STMT_LETTER_PAGE,
     STOQ_STMT_STATS_DELIVERED,
     STOQ_STMT_STATS_FAILED,
+    STOQ_STMT_STATS_DROPPED,
+    STOQ_STMT_STATS_BYTES,
     STOQ_STMT_STATS_GET,
     STOQ_STMT_COUNT
 };
@@ -68,9 +79,11 @@ struct stoq_db {
 /** Make a complete, empty database file at @p path, which must not exist. */
 int stoq_db_create(const char *path, struct stoq_error *err);
 /**
- * Open @p path and prepare every statement of @p role.
- * @return 0; -EUCLEAN when it is not a sound database of this schema; other -errno for
- *         what the system refused. On failure @p db is unchanged.
+ * Open @p path and prepare every statement of @p role. The writer brings an older
+ * schema up to date.
+ * @return 0; -EAGAIN when the schema is older and @p role is not the writer's; -EUCLEAN
+ *         when it is not a sound database of this schema; other -errno for what the
+ *         system refused. On failure @p db is unchanged.
  */
 int stoq_db_open(const char *path, enum stoq_db_role role, struct stoq_db *db,
                  struct stoq_error *err);
@@ -82,7 +95,7 @@ int stoq_db_errno(sqlite3 *sql, int rc);
 
 /** Run a statement without parameters. */
 int stoq_db_run(struct stoq_db *db, enum stoq_stmt which);
-/** Undo whatever transaction is open; nothing when none is. */
+/** Undo whatever transaction is open; nothing when none is, or no database. */
 void stoq_db_rollback(struct stoq_db *db);
 
 /** A statement being used; parameters are bound in order, a failure is remembered. */

@@ -85,10 +85,11 @@ header_ours(const unsigned char head[100], uint64_t file_size, bool log)
 {
     uint64_t page = (uint64_t)head[16] << 8 | head[17];
     uint64_t pages = be32(head + 28);
+    uint32_t version = be32(head + 60);
 
     if (memcmp(head, "SQLite format 3", 16) != 0 ||
-        be32(head + 68) != STOQ_DB_APPLICATION_ID ||
-        be32(head + 60) != STOQ_DB_SCHEMA_VERSION)
+        be32(head + 68) != STOQ_DB_APPLICATION_ID || version < STOQ_DB_SCHEMA_OLDEST ||
+        version > STOQ_DB_SCHEMA_VERSION)
         return false;
     if (page == 1)
         page = 65536;

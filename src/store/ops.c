@@ -196,22 +196,32 @@ put_content(struct stoq_db *db, const struct stoq_record *record, int64_t engine
 }
 
 static int
-put_outbox(struct stoq_db *db, char *const *connectors, int64_t doc)
+put_letter(struct stoq_apply *a, const char *connector, int64_t doc, size_t size)
+{
+    int64_t now_ms = stoq_real_ns() / 1000000;
+    struct stoq_query q;
+    unsigned dropped = 0;
+    int r = stoq_bounds_admit(a->db, connector, &a->bounds, size, now_ms, &dropped);
+
+    if (dropped)
+        stoq_burst_tell(&a->burst, connector, "its outbox is at its bounds");
+    if (r <= 0)
+        return r;
+    q = stoq_query_start(a->db, STOQ_STMT_OUTBOX_ADD);
+    stoq_query_text(&q, connector);
+    stoq_query_int(&q, doc);
+    stoq_query_u64(&q, size);
+    stoq_query_int(&q, now_ms);
+    return stoq_query_run(&q);
+}
+
+static int
+put_outbox(struct stoq_apply *a, const struct stoq_op *op, int64_t doc)
 {
     int r = 0;
 
-    for (; r == 0 && *connectors; connectors++) {
-        struct stoq_query q = stoq_query_start(db, STOQ_STMT_OUTBOX_ADD);
-
-        stoq_query_text(&q, *connectors);
-        stoq_query_int(&q, doc);
-        r = stoq_query_run(&q);
-        if (r < 0)
-            break;
-        q = stoq_query_start(db, STOQ_STMT_STATS_QUEUED);
-        stoq_query_text(&q, *connectors);
-        r = stoq_query_run(&q);
-    }
+    for (char *const *name = op->connectors; r == 0 && *name; name++)
+        r = put_letter(a, *name, doc, op->size);
     return r;
 }
 
@@ -230,7 +240,7 @@ apply_put(struct stoq_apply *a, const struct stoq_op *op)
     if (r == 0 && record->reusable && record->has_sha256)
         r = put_content(a->db, record, engine, doc);
     if (r == 0)
-        r = put_outbox(a->db, op->connectors, doc);
+        r = put_outbox(a, op, doc);
     if (r == 0 && had && old != doc)
         r = collect(a->db, old);
     return r;

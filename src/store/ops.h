@@ -7,6 +7,7 @@
  * somebody else (writer.c) begins and commits. One thread: the writer's.
  */
 
+#include "store/bounds.h"
 #include "store/db.h"
 #include "store/store.h"
 
@@ -41,6 +42,8 @@ struct stoq_apply {
     int64_t engine_row;
     uint8_t sweep_sha[STOQ_SHA256_SIZE]; /**< how far the sweep is */
     int64_t sweep_engine;
+    struct stoq_bounds bounds; /**< of each connector's outbox */
+    struct stoq_burst burst;
 };
 
 /** Write @p op. @return 0; -EINVAL when this change itself can never be written; other

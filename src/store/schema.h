@@ -16,6 +16,8 @@ struct stoq_statement {
 extern const struct stoq_statement stoq_statements[STOQ_STMT_COUNT];
 /** What makes an empty file a database of ours. */
 extern const char stoq_schema[];
+/** What makes a database of version 1 one of this version; in one transaction. */
+extern const char stoq_schema_upgrade[];
 /** Reads the first and last row of every table. */
 extern const char stoq_schema_probe[];
 

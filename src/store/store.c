@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Opening and closing the store, and its readers. What is read is what is committed: a
- * result still queued is not found (who queued it knows it anyway).
- *
- * Lock: `read_lock` around the reading connection, never across a callback.
+ * Opening and closing the store. A state directory that is full or read-only when it is
+ * opened is no reason not to start: everything then is as while commits fail, until the
+ * writer, which tries again, has opened it.
  */
 
-#include "store/store.h"
+#include "store/store_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,29 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/files.h"
-#include "store/writer.h"
 #include "util/auto.h"
 #include "util/log.h"
 
-/* Results read per turn of stoq_store_foreach(): the lock is short, the callback free.
- */
-#define PAGE_ROWS 256
-
-struct stoq_store {
-    char *path;
-    int dir_fd, lock_fd;
-    atomic_bool damaged; /* found by any connection, until the next open */
-    struct stoq_writer writer;
-    pthread_mutex_t read_lock;
-    struct stoq_db reader; /* guarded by read_lock */
-};
-
-/* The file is damaged where it was in use: say so once, have the next open look. */
-static void
-damaged(void *arg)
+void
+stoq_store_damaged(void *arg)
 {
     struct stoq_store *store = arg;
     STOQ_AUTOCLOSE int fd = -1;
@@ -108,26 +93,114 @@ open_writer(struct stoq_store *store, const char *dir, struct stoq_store_report 
     return stoq_db_open(store->path, STOQ_DB_WRITER, &store->writer.db, err);
 }
 
+/* Remember which file it is. */
 static int
-open_all(struct stoq_store *store, const char *dir, struct stoq_store_report *report,
-         struct stoq_error *err)
+note_file(struct stoq_store *store, struct stoq_error *err)
 {
-    int r = store->dir_fd = stoq_files_dir(dir, err);
+    struct stat st;
+
+    if (stat(store->path, &st) < 0)
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -errno, "%s: %s", store->path,
+                              strerror(errno));
+    store->dev = st.st_dev;
+    store->ino = st.st_ino;
+    return 0;
+}
+
+static int
+open_files(struct stoq_store *store, struct stoq_store_report *report,
+           struct stoq_error *err)
+{
+    struct stoq_db reader = {0};
+    int r = store->dir_fd = stoq_files_dir(store->dir, err);
 
     if (r >= 0)
-        r = store->lock_fd = stoq_files_lock(store->dir_fd, dir, err);
+        r = store->lock_fd = stoq_files_lock(store->dir_fd, store->dir, err);
     if (r >= 0)
-        r = open_writer(store, dir, report, err);
+        r = open_writer(store, store->dir, report, err);
     if (r >= 0)
-        r = stoq_db_open(store->path, STOQ_DB_READER, &store->reader, err);
-    if (r < 0)
+        r = stoq_db_open(store->path, STOQ_DB_READER, &reader, err);
+    if (r == 0)
+        r = note_file(store, err);
+    if (r < 0) {
+        stoq_db_close(&reader);
+        stoq_db_close(&store->writer.db);
+        stoq_auto_close(&store->lock_fd);
+        stoq_auto_close(&store->dir_fd);
         return r;
-    store->writer.damaged = damaged;
-    store->writer.damaged_arg = store;
-    r = stoq_writer_start(&store->writer);
-    if (r < 0)
-        return stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "store: %s", strerror(-r));
+    }
+    pthread_mutex_lock(&store->read_lock);
+    store->reader = reader;
+    pthread_mutex_unlock(&store->read_lock);
     return 0;
+}
+
+int
+stoq_store_present(const struct stoq_store *store)
+{
+    struct stat st;
+
+    if (atomic_load(&store->absent) < 0)
+        return 0;
+    if (stat(store->path, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? -ENOENT : 0;
+    return st.st_dev == store->dev && st.st_ino == store->ino ? 0 : -ESTALE;
+}
+
+/* Before each commit: open what could not be opened so far; and what is written into a
+ * file that has no name any more is as good as lost, so it is not written. */
+static int
+ready(void *arg)
+{
+    struct stoq_store *store = arg;
+    struct stoq_store_report report = {0};
+    struct stoq_error err = {0};
+    int r;
+
+    if (atomic_load(&store->absent) == 0)
+        return stoq_store_present(store);
+    r = open_files(store, &report, &err);
+    if (r == 0)
+        STOQ_WARN("store: %s is open at last", store->path);
+    atomic_store(&store->absent, r);
+    return r;
+}
+
+/* What passes, and what a mount can do without for a while. */
+static bool
+is_passing(int code)
+{
+    return code == -ENOSPC || code == -EDQUOT || code == -EROFS || code == -EIO;
+}
+
+static int
+start(struct stoq_store *store, struct stoq_store_report *report,
+      struct stoq_error *err)
+{
+    struct stoq_error why = {0};
+    int r = open_files(store, report, &why);
+
+    if (r < 0 && !is_passing(r)) {
+        if (err && !err->code)
+            *err = why;
+        return r;
+    }
+    if (r < 0)
+        STOQ_ERROR("store: results are kept in memory until the state directory can be "
+                   "used: %s",
+                   why.message);
+    atomic_store(&store->absent, r);
+    store->writer.ready = ready;
+    store->writer.damaged = stoq_store_damaged;
+    store->writer.arg = store;
+    r = stoq_writer_start(&store->writer);
+    if (r < 0) {
+        stoq_db_close(&store->reader);
+        stoq_db_close(&store->writer.db);
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "store: %s", strerror(-r));
+    }
+    /* Something that changes nothing, to be tried until it can be committed. */
+    return atomic_load(&store->absent) ? stoq_store_forget(store, 0, 0) : 0;
 }
 
 static void
@@ -136,6 +209,7 @@ close_all(struct stoq_store *store)
     stoq_auto_close(&store->lock_fd);
     stoq_auto_close(&store->dir_fd);
     (void)pthread_mutex_destroy(&store->read_lock);
+    free(store->dir);
     free(store->path);
     free(store);
 }
@@ -152,15 +226,14 @@ stoq_store_open(const char *dir, struct stoq_store **out,
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     store->dir_fd = store->lock_fd = -1;
     (void)pthread_mutex_init(&store->read_lock, NULL);
-    if (asprintf(&store->path, "%s/" STOQ_DB_NAME, dir) < 0) {
+    store->dir = strdup(dir);
+    if (asprintf(&store->path, "%s/" STOQ_DB_NAME, dir) < 0)
         store->path = NULL;
+    if (!store->dir || !store->path)
         r = stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
-    } else {
-        r = open_all(store, dir, report ? report : &unused, err);
-    }
+    else
+        r = start(store, report ? report : &unused, err);
     if (r < 0) {
-        stoq_db_close(&store->reader);
-        stoq_db_close(&store->writer.db);
         close_all(store);
         return r;
     }
@@ -179,6 +252,15 @@ stoq_store_free(struct stoq_store *store)
     stoq_db_close(&store->reader);
     stoq_db_close(&store->writer.db);
     close_all(store);
+}
+
+void
+stoq_store_set_bounds(struct stoq_store *store, const struct stoq_bounds *bounds)
+{
+    /* The thread takes the lock before it looks at what is queued. */
+    pthread_mutex_lock(&store->writer.lock);
+    store->writer.apply.bounds = *bounds;
+    pthread_mutex_unlock(&store->writer.lock);
 }
 
 const char *
@@ -225,210 +307,7 @@ stoq_store_health(struct stoq_store *store, uint64_t *dropped)
 {
     int r = stoq_writer_health(&store->writer, dropped);
 
-    return atomic_load(&store->damaged) ? -EUCLEAN : r;
-}
-
-/* What a reader answers: @r of a step, 1 meaning that there was a row. */
-static int
-read_result(struct stoq_store *store, int r)
-{
-    if (r == -EUCLEAN)
-        damaged(store);
-    if (r < 0)
-        return r;
-    return r == 1 ? 0 : -ENOENT;
-}
-
-static void
-copy_text(struct stoq_query *q, int column, char *to, size_t size)
-{
-    const unsigned char *text = sqlite3_column_text(q->stmt, column);
-
-    (void)snprintf(to, size, "%s", text ? (const char *)text : "");
-}
-
-/* @return false for a row that nothing of ours has written. */
-static bool
-read_record(struct stoq_query *q, struct stoq_record *out)
-{
-    int64_t verdict = sqlite3_column_int64(q->stmt, 7);
-    const void *sha = sqlite3_column_blob(q->stmt, 8);
-
-    memset(out, 0, sizeof *out);
-    out->id.dev = (uint64_t)sqlite3_column_int64(q->stmt, 0);
-    out->id.ino = (uint64_t)sqlite3_column_int64(q->stmt, 1);
-    out->id.size = (uint64_t)sqlite3_column_int64(q->stmt, 2);
-    out->id.mtime_ns = sqlite3_column_int64(q->stmt, 3);
-    out->id.ctime_ns = sqlite3_column_int64(q->stmt, 4);
-    copy_text(q, 5, out->engine_id, sizeof out->engine_id);
-    copy_text(q, 6, out->scan_id, sizeof out->scan_id);
-    out->verdict = (enum stoq_verdict)verdict;
-    if (sha && sqlite3_column_bytes(q->stmt, 8) == STOQ_SHA256_SIZE) {
-        memcpy(out->sha256, sha, STOQ_SHA256_SIZE);
-        out->has_sha256 = true;
-    }
-    out->reusable = sqlite3_column_int(q->stmt, 9) != 0;
-    out->time_ns = sqlite3_column_int64(q->stmt, 10);
-    out->document_size = (uint64_t)sqlite3_column_int64(q->stmt, 11);
-    return verdict >= 0 && verdict < STOQ_VERDICT_COUNT;
-}
-
-int
-stoq_store_find(struct stoq_store *store, uint64_t dev, uint64_t ino,
-                struct stoq_record *out)
-{
-    struct stoq_record record = {0};
-    struct stoq_query q;
-    int r;
-
-    pthread_mutex_lock(&store->read_lock);
-    q = stoq_query_start(&store->reader, STOQ_STMT_RESULT_FIND);
-    stoq_query_u64(&q, dev);
-    stoq_query_u64(&q, ino);
-    r = stoq_query_step(&q);
-    if (r == 1 && !read_record(&q, &record))
-        r = 0;
-    stoq_query_end(&q);
-    pthread_mutex_unlock(&store->read_lock);
-    if (r == 1)
-        *out = record;
-    return read_result(store, r);
-}
-
-/* Step @q, whose first column is a document, and give it back. */
-static int
-read_text(struct stoq_query *q, char **text, size_t *size)
-{
-    int r = stoq_query_step(q);
-
-    if (r == 1) {
-        int copied = stoq_query_copy(q, 0, text, size);
-
-        r = copied < 0 ? copied : 1;
-    }
-    stoq_query_end(q);
-    return r;
-}
-
-int
-stoq_store_find_content(struct stoq_store *store,
-                        const uint8_t sha256[STOQ_SHA256_SIZE], const char *engine_id,
-                        char **text, size_t *size)
-{
-    struct stoq_query q;
-    int r;
-
-    pthread_mutex_lock(&store->read_lock);
-    q = stoq_query_start(&store->reader, STOQ_STMT_CONTENT_TEXT);
-    stoq_query_blob(&q, sha256, STOQ_SHA256_SIZE);
-    stoq_query_text(&q, engine_id);
-    r = read_text(&q, text, size);
-    pthread_mutex_unlock(&store->read_lock);
-    return read_result(store, r);
-}
-
-int
-stoq_store_document(struct stoq_store *store, const char *scan_id, char **text,
-                    size_t *size)
-{
-    struct stoq_query q;
-    int r;
-
-    pthread_mutex_lock(&store->read_lock);
-    q = stoq_query_start(&store->reader, STOQ_STMT_DOC_TEXT);
-    stoq_query_text(&q, scan_id);
-    r = read_text(&q, text, size);
-    pthread_mutex_unlock(&store->read_lock);
-    return read_result(store, r);
-}
-
-/* Where a walk over all results is. */
-struct walk {
-    uint64_t dev, ino;
-    bool begun;
-    bool more;
-    size_t count;
-    struct stoq_record records[PAGE_ROWS];
-};
-
-static int
-read_page(struct stoq_store *store, struct walk *walk)
-{
-    struct stoq_query q;
-    int rows = 0, r = 0;
-
-    walk->count = 0;
-    pthread_mutex_lock(&store->read_lock);
-    q = stoq_query_start(&store->reader,
-                         walk->begun ? STOQ_STMT_RESULT_AFTER : STOQ_STMT_RESULT_FIRST);
-    if (walk->begun) {
-        stoq_query_u64(&q, walk->dev);
-        stoq_query_u64(&q, walk->ino);
-    }
-    stoq_query_int(&q, PAGE_ROWS);
-    while (rows < PAGE_ROWS && (r = stoq_query_step(&q)) == 1) {
-        struct stoq_record *record = &walk->records[walk->count];
-
-        if (read_record(&q, record))
-            walk->count++;
-        walk->dev = record->id.dev;
-        walk->ino = record->id.ino;
-        rows++;
-    }
-    if (rows == PAGE_ROWS)
-        r = 0;
-    stoq_query_end(&q);
-    pthread_mutex_unlock(&store->read_lock);
-    walk->begun = true;
-    walk->more = rows == PAGE_ROWS;
-    return r;
-}
-
-int
-stoq_store_foreach(struct stoq_store *store,
-                   bool (*fn)(void *arg, const struct stoq_record *record), void *arg)
-{
-    STOQ_AUTOFREE struct walk *walk = calloc(1, sizeof *walk);
-
-    if (!walk)
-        return -ENOMEM;
-    do {
-        int r = read_page(store, walk);
-
-        if (r == -EUCLEAN)
-            damaged(store);
-        if (r < 0)
-            return r;
-        for (size_t i = 0; i < walk->count; i++) {
-            if (!fn(arg, &walk->records[i]))
-                return 0;
-        }
-    } while (walk->more);
-    return 0;
-}
-
-int
-stoq_store_outbox_stats(struct stoq_store *store, const char *connector,
-                        struct stoq_outbox_stats *out)
-{
-    struct stoq_query q;
-    int r;
-
-    memset(out, 0, sizeof *out);
-    pthread_mutex_lock(&store->read_lock);
-    q = stoq_query_start(&store->reader, STOQ_STMT_STATS_GET);
-    stoq_query_text(&q, connector);
-    r = stoq_query_step(&q);
-    if (r == 1) {
-        uint64_t queued = (uint64_t)sqlite3_column_int64(q.stmt, 0);
-
-        out->delivered = (uint64_t)sqlite3_column_int64(q.stmt, 1);
-        out->failures = (uint64_t)sqlite3_column_int64(q.stmt, 2);
-        out->waiting = queued - out->delivered;
-        copy_text(&q, 3, out->last_error, sizeof out->last_error);
-    }
-    stoq_query_end(&q);
-    pthread_mutex_unlock(&store->read_lock);
-    /* A connector that was never given anything has zeros. */
-    return r == 0 ? 0 : read_result(store, r);
+    if (atomic_load(&store->damaged))
+        return -EUCLEAN;
+    return r < 0 ? r : atomic_load(&store->absent);
 }

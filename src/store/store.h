@@ -14,6 +14,7 @@
 
 #include <stoq/stoq.h>
 
+#include "store/bounds.h"
 #include "util/clock.h"
 #include "util/digest.h"
 
@@ -33,20 +34,21 @@ struct stoq_record {
     enum stoq_verdict verdict;
     uint8_t sha256[STOQ_SHA256_SIZE];
     bool has_sha256, reusable;
-    int64_t time_ns;         /**< when the scan ended */
-    uint64_t document_size;  /**< bytes of the stored document, newline included */
+    int64_t time_ns;        /**< when the scan ended */
+    uint64_t document_size; /**< bytes of the stored document, newline included */
 };
 
 /** What opening found. Zero-initialise. */
 struct stoq_store_report {
-    bool created;             /**< there was none */
-    char moved_aside[256];    /**< name a damaged or foreign file was given, or "" */
+    bool created;          /**< there was none */
+    char moved_aside[256]; /**< name a damaged or foreign file was given, or "" */
 };
 
 /**
  * Open or create @p dir/stoq.db (directory made with 0700; takes a lock file so that
- * two processes cannot own one store).
- * @return 0; -EBUSY another process owns it; -EROFS, -ENOSPC, -EACCES...
+ * two processes cannot own one store). Where the directory is full, read-only or fails,
+ * the store is open all the same, health says so, and what is put waits in memory.
+ * @return 0; -EBUSY another process owns it; -EACCES, -ENOTDIR...
  */
 int stoq_store_open(const char *dir, struct stoq_store **out,
                     struct stoq_store_report *report, struct stoq_error *err);
@@ -55,22 +57,23 @@ void stoq_store_free(struct stoq_store *store);
 /** Path of the database file. Borrowed. */
 const char *stoq_store_path(const struct stoq_store *store);
 
-/** Called on the writer thread once committed (status 0) or given up (-errno: -ENOSPC for
- *  want of memory while commits fail). Must not call stoq_store_sync() or _free(). */
+/** Called on the writer thread once committed (status 0) or given up (-errno: -ENOSPC
+ * for want of memory while commits fail). Must not call stoq_store_sync() or _free().
+ */
 typedef void (*stoq_store_done)(void *arg, int status);
 
 /**
  * Queue a result: @p document (copied, pretty text) for record->id, replacing an older
- * result of that file, plus one outbox row per connector (NULL-terminated; NULL = none).
- * The content cache row is added when record->reusable and has_sha256. The stored
- * document_size is @p size.
+ * result of that file, plus one outbox row per connector (NULL-terminated; NULL =
+ * none). The content cache row is added when record->reusable and has_sha256. The
+ * stored document_size is @p size.
  * @return 0 or -ENOMEM, in which case @p done is not called.
  */
 int stoq_store_put(struct stoq_store *store, const struct stoq_record *record,
                    const char *document, size_t size, const char *const *connectors,
                    stoq_store_done done, void *arg);
-/** The file's latest committed result; one that is still queued is not found. @return 0;
- *  -ENOENT; -errno (-EUCLEAN: damaged). The same holds for every reader. */
+/** The file's latest committed result; one that is still queued is not found. @return
+ * 0; -ENOENT; -errno (-EUCLEAN: damaged). The same holds for every reader. */
 int stoq_store_find(struct stoq_store *store, uint64_t dev, uint64_t ino,
                     struct stoq_record *out);
 /** A document for this content under this engine. *text malloc'ed. 0 or -ENOENT. */
@@ -99,12 +102,24 @@ int stoq_store_sync(struct stoq_store *store);
  *  then reads the whole file. */
 int stoq_store_health(struct stoq_store *store, uint64_t *dropped);
 
-/** Outbox counts of one connector. */
+/** Bounds of each connector's outbox from now on. Call before the first put. */
+void stoq_store_set_bounds(struct stoq_store *store, const struct stoq_bounds *bounds);
+/** Whether the database still is where it was opened. @return 0; -ENOENT it was removed
+ *  (or its directory); -ESTALE something else is there. Until it is back commits fail
+ *  with that. Blocks: for one stat(2). */
+int stoq_store_present(const struct stoq_store *store);
+
+/** Outbox counts of one connector. The counters are since the database was made. */
 struct stoq_outbox_stats {
-    uint64_t waiting;   /**< rows not delivered yet */
-    uint64_t delivered; /**< since the database was made */
-    uint64_t failures;  /**< failed attempts since the database was made */
-    char last_error[256];
+    uint64_t waiting;    /**< rows not delivered yet */
+    uint64_t bytes;      /**< of their documents */
+    uint64_t dead;       /**< dead letters */
+    uint64_t dead_bytes; /**< of their documents */
+    uint64_t delivered;
+    uint64_t failures;    /**< failed attempts */
+    uint64_t dropped;     /**< rows given up: for the bounds, or by hand */
+    int64_t dropped_ms;   /**< when one was last given up for the bounds; 0 = never */
+    char last_error[256]; /**< of the last attempt, "" when it went well */
 };
 int stoq_store_outbox_stats(struct stoq_store *store, const char *connector,
                             struct stoq_outbox_stats *out);

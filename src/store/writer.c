@@ -139,9 +139,11 @@ next_locked(struct stoq_writer *w)
 static int
 commit(struct stoq_writer *w, struct stoq_op *batch, struct stoq_op **bad)
 {
-    int r = stoq_db_run(&w->db, STOQ_STMT_BEGIN);
+    int r = w->ready(w->arg);
 
     *bad = NULL;
+    if (r == 0)
+        r = stoq_db_run(&w->db, STOQ_STMT_BEGIN);
     for (struct stoq_op *op = batch; r == 0 && op; op = op->next) {
         r = stoq_apply(&w->apply, op);
         if (r < 0)
@@ -198,11 +200,21 @@ requeue_locked(struct stoq_writer *w, struct stoq_op *batch)
     w->head = batch;
 }
 
+static const char *
+reason(int r)
+{
+    if (r == -ENOENT)
+        return "the state directory or its database was removed";
+    if (r == -ESTALE)
+        return "another database is in the place of the one in use";
+    return strerror(-r);
+}
+
 static void
 failed_locked(struct stoq_writer *w, int r)
 {
     if (r != w->health) {
-        STOQ_ERROR("store: results cannot be committed: %s", strerror(-r));
+        STOQ_ERROR("store: results cannot be committed: %s", reason(r));
         w->pause_ms = PAUSE_MIN_MS;
     } else if (w->pause_ms < PAUSE_MAX_MS) {
         w->pause_ms *= 2;
@@ -257,7 +269,7 @@ round_locked(struct stoq_writer *w)
     pthread_mutex_unlock(&w->lock);
     r = commit_sound(w, &batch);
     if (r == -EUCLEAN)
-        w->damaged(w->damaged_arg);
+        w->damaged(w->arg);
     bytes = bytes_of(batch);
     if (r == 0)
         finish(batch, 0);

@@ -20,11 +20,11 @@
 #define STOQ_WRITER_SLOW_LIMIT ((size_t)256 << 20)
 
 struct stoq_writer {
-    struct stoq_db db;       /**< the thread's, once started */
-    struct stoq_apply apply; /**< the thread's */
-    void (*damaged)(
-        void *arg); /**< called on the thread when the file is found damaged */
-    void *damaged_arg;
+    struct stoq_db db;          /**< the thread's, once started */
+    struct stoq_apply apply;    /**< the thread's */
+    int (*ready)(void *arg);    /**< asked before each commit: 0 or -errno */
+    void (*damaged)(void *arg); /**< told when the file is found damaged */
+    void *arg;                  /**< of both; called on the thread */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;    /**< for the thread: something to do */
@@ -45,7 +45,8 @@ struct stoq_writer {
     bool stop;
 };
 
-/** Start the thread. w->db, w->damaged and w->damaged_arg are set, the rest is zero.
+/** Start the thread. w->db, w->ready, w->damaged and w->arg are set, the rest is
+ *  zero.
  *  On failure the caller still owns w->db. */
 int stoq_writer_start(struct stoq_writer *w);
 /** Commit what is queued, give up what cannot be, join the thread. The

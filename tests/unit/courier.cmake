@@ -15,7 +15,7 @@ foreach(name IN LISTS courier_test_plugins)
     ${out}/${name}.stoq @ONLY)
 endforeach()
 
-foreach(test IN ITEMS deliver finish)
+foreach(test IN ITEMS dead deliver finish)
   stoq_unit_test(test_courier_${test} stoq)
   foreach(name IN LISTS courier_test_plugins)
     add_dependencies(test_courier_${test} courier_plugin_${name})

@@ -262,7 +262,7 @@ START_TEST(test_deadly_connector)
 }
 END_TEST
 
-/* A document that is none is reported and passed over. */
+/* A document that is none becomes a dead letter; those behind it are delivered. */
 START_TEST(test_unreadable)
 {
     static const char *const connectors[] = {"sink", NULL};
@@ -283,6 +283,8 @@ START_TEST(test_unreadable)
     ck_assert_int_eq(stoq_store_outbox_stats(store, "sink", &stats), 0);
     ck_assert_uint_eq(stats.waiting, 0);
     ck_assert_uint_eq(stats.failures, 1);
+    ck_assert_uint_eq(stats.delivered, 3);
+    ck_assert_uint_eq(stats.dead, 1);
     stoq_store_free(store);
 }
 END_TEST

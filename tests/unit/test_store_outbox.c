@@ -39,9 +39,10 @@ put_for(uint64_t n, const char *const *connectors)
     ck_assert_int_eq(stoq_store_sync(store), 0);
 }
 
-/* The oldest row of @connector is number @n, tried @attempts times. */
-static int64_t
-assert_next(const char *connector, uint64_t n, unsigned attempts)
+/* The oldest row of @connector is number @n, tried @attempts times. Its document is
+ * freed. */
+static struct stoq_outbox_item
+next_item(const char *connector, uint64_t n, unsigned attempts)
 {
     struct stoq_outbox_item item = {0};
     uint64_t wait = 0;
@@ -53,7 +54,14 @@ assert_next(const char *connector, uint64_t n, unsigned attempts)
     ck_assert_uint_eq(item.size, strlen(expected));
     ck_assert_uint_eq(item.attempts, attempts);
     free(item.document);
-    return item.row;
+    item.document = NULL;
+    return item;
+}
+
+static int64_t
+assert_next(const char *connector, uint64_t n, unsigned attempts)
+{
+    return next_item(connector, n, attempts).row;
 }
 
 static void
@@ -116,16 +124,15 @@ END_TEST
 /* A row that is not due holds back those behind it, and nobody else's. */
 START_TEST(test_backoff)
 {
-    struct stoq_outbox_item item = {0};
+    struct stoq_outbox_item item = {0}, first;
     uint64_t wait = 0, end;
-    int64_t row;
     int r;
 
     open_both();
     put_for(1, both);
     put_for(2, both);
-    row = assert_next("a", 1, 0);
-    ck_assert_int_eq(stoq_outbox_failed(outbox, "a", row, 20, "sink is down"), 0);
+    first = next_item("a", 1, 0);
+    ck_assert_int_eq(stoq_outbox_failed(outbox, "a", &first, 20, "sink is down"), 0);
     assert_stats("a", 2, 0, 1, "sink is down");
     (void)assert_next("b", 1, 0);
     end = stoq_now_ms() + 5000;
@@ -134,10 +141,10 @@ START_TEST(test_backoff)
         ck_assert_uint_le(wait, 20);
     ck_assert_int_eq(r, 0);
     free(item.document);
-    ck_assert_int_eq(item.row, row);
+    ck_assert_int_eq(item.row, first.row);
     ck_assert_uint_eq(item.attempts, 1);
 
-    ck_assert_int_eq(stoq_outbox_failed(outbox, "a", row, 60000, "still down"), 0);
+    ck_assert_int_eq(stoq_outbox_failed(outbox, "a", &item, 60000, "still down"), 0);
     ck_assert_int_eq(stoq_outbox_next(outbox, "a", &item, &wait), -EAGAIN);
     ck_assert_uint_le(wait, 60000);
     ck_assert_uint_ge(wait, 50000);
@@ -150,16 +157,18 @@ END_TEST
 /* begin puts a row off as a failure does, without counting one. */
 START_TEST(test_begin)
 {
-    int64_t row;
+    struct stoq_outbox_item item;
 
     open_both();
     put_for(1, only_a);
-    row = assert_next("a", 1, 0);
-    ck_assert_int_eq(stoq_outbox_begin(outbox, "a", row, 60000), 0);
+    item = next_item("a", 1, 0);
+    ck_assert_int_eq(stoq_outbox_begin(outbox, "a", &item, 60000), 0);
     assert_no_next("a", -EAGAIN);
     assert_stats("a", 1, 0, 0, "");
-    ck_assert_int_eq(stoq_outbox_done(outbox, "a", row), 0);
-    assert_stats("a", 0, 1, 0, "");
+    ck_assert_int_eq(stoq_outbox_failed(outbox, "a", &item, 0, "no"), 0);
+    (void)assert_next("a", 1, 1); /* one attempt, noted twice */
+    ck_assert_int_eq(stoq_outbox_done(outbox, "a", item.row), 0);
+    assert_stats("a", 0, 1, 1, "");
     close_both();
 }
 END_TEST
@@ -186,14 +195,20 @@ START_TEST(test_clock_set_back)
 }
 END_TEST
 
-/* A row without its document is passed over, not waited for. */
+/* A row without its document is passed over, not waited for, nor called delivered. */
 START_TEST(test_missing_document)
 {
+    struct stoq_outbox_stats stats;
+
     open_both();
     put_for(1, only_a);
     put_for(2, only_a);
     sql("DELETE FROM document WHERE scan_id = '00000000-0000-4000-8000-000000000001'");
     (void)assert_next("a", 2, 0);
+    assert_stats("a", 1, 0, 0, "");
+    ck_assert_int_eq(stoq_store_outbox_stats(store, "a", &stats), 0);
+    ck_assert_uint_eq(stats.dropped, 1);
+    ck_assert_int_eq(stats.dropped_ms, 0);
     close_both();
 }
 END_TEST
@@ -226,7 +241,7 @@ START_TEST(test_stale)
     ck_assert(!stoq_outbox_stale(outbox));
     (void)snprintf(other, sizeof other, "%s/other", dir);
     ck_assert_int_eq(rename(in_dir("stoq.db"), other), 0);
-    ck_assert(stoq_outbox_stale(outbox));
+    ck_assert(!stoq_outbox_stale(outbox)); /* there is nothing better */
     store = open_store(NULL);
     ck_assert(stoq_outbox_stale(outbox));
     close_both();

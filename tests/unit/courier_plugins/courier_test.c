@@ -4,7 +4,8 @@
  * A plugin for the courier's tests, built under several names: as a connector it
  * appends the scan id to DIR/NAME.log, as an archiver it writes the payload to
  * DIR/PAYLOAD_ID, as a decorator it says how many results there are. While
- * DIR/NAME.fail exists it fails, while DIR/NAME.kill exists it kills its process.
+ * DIR/NAME.fail exists it fails, while DIR/NAME.kill exists it kills its process, and
+ * while DIR/NAME.refuse exists it refuses every third scan for good.
  */
 
 #include <stoq/plugin.h>
@@ -61,6 +62,18 @@ test_open(struct stoq_ctx *ctx, void **instance, struct stoq_error *err)
     return 0;
 }
 
+/* Whether this scan id is one of those that are refused. */
+static int
+refuse(const char *dir, const char *scan_id, struct stoq_error *err)
+{
+    char path[512];
+
+    if (place(dir, TEST_NAME, ".refuse", path) < 0 || access(path, F_OK) < 0 ||
+        strtoull(scan_id + strlen(scan_id) - 12, NULL, 16) % 3 != 0)
+        return 0;
+    return stoq_error_set(err, STOQ_ERROR_PLUGIN, -EBADMSG, "not this one");
+}
+
 static int
 test_save(void *instance, const struct stoq_response *response, unsigned flags,
           struct stoq_error *err)
@@ -70,6 +83,8 @@ test_save(void *instance, const struct stoq_response *response, unsigned flags,
 
     (void)flags;
     (void)snprintf(line, sizeof line, "%s\n", stoq_response_scan_id(response));
+    if (r == 0)
+        r = refuse(instance, stoq_response_scan_id(response), err);
     if (r == 0)
         r = place(instance, TEST_NAME, ".log", path);
     return r ? r : write_file(path, O_APPEND, line, strlen(line));

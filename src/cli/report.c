@@ -68,12 +68,14 @@ cli_report_error(struct cli_report *r, const struct stoq_error *err)
     (void)cli_fail(CLI_USAGE, err);
 }
 
-void
+int
 cli_report_response(struct cli_report *r, struct stoq_response *response)
 {
     struct stoq_error err = {0};
-    if (r->engine && r->config->connectors.count &&
-        stoq_save(r->engine, response, &err) < 0) {
+    int code = 0;
+    if (r->engine && r->config->connectors.count)
+        code = stoq_save(r->engine, response, &err);
+    if (code < 0) {
         STOQ_ERROR("%s", err.message);
         r->incomplete++;
     }
@@ -85,6 +87,7 @@ cli_report_response(struct cli_report *r, struct stoq_response *response)
             cli_report_failure(r, "result", -ENOMEM);
     }
     count(r, stoq_response_verdict(response));
+    return code;
 }
 
 /* Give the request the bytes that archivers want. Those of the first root begin
@@ -108,18 +111,19 @@ give_contents(const struct stoq_outcome *o, struct stoq_request *request, int fd
     return r;
 }
 
-void
+int
 cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd)
 {
     struct stoq_error err = {0};
     STOQ_AUTO(stoq_request) request = NULL;
     STOQ_AUTO(stoq_response) response = NULL;
-    if (stoq_response_parse(o->document, o->document_size, &response, &err) < 0) {
+    int code = stoq_response_parse(o->document, o->document_size, &response, &err);
+    if (code < 0) {
         cli_report_error(r, &err);
-        return;
+        return code;
     }
     if (r->engine) {
-        int code = stoq_request_restore(response, &request, &err);
+        code = stoq_request_restore(response, &request, &err);
         if (code == 0 && r->config->dest_archivers.count)
             code = give_contents(o, request, fd, &err);
         if (code == 0)
@@ -127,7 +131,8 @@ cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd)
         if (code < 0)
             cli_report_error(r, &err);
     }
-    cli_report_response(r, response);
+    int saved = cli_report_response(r, response);
+    return code < 0 ? code : saved;
 }
 
 int

@@ -23,10 +23,11 @@ struct cli_report {
 
 void cli_report_init(struct cli_report *r, const struct stoq_config *config,
                      bool print);
-/** What the pool scanned; @p fd is its descriptor, for archivers, or -1. */
-void cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd);
-/** A finished response (archived and decorated). */
-void cli_report_response(struct cli_report *r, struct stoq_response *response);
+/** What the pool scanned; @p fd is its descriptor, for archivers, or -1.
+ *  @return 0, or -errno when it did not get through to every connector. */
+int cli_report_outcome(struct cli_report *r, const struct stoq_outcome *o, int fd);
+/** A finished response (archived and decorated). Same answer. */
+int cli_report_response(struct cli_report *r, struct stoq_response *response);
 /** An input that could not be scanned. */
 void cli_report_error(struct cli_report *r, const struct stoq_error *err);
 void cli_report_failure(struct cli_report *r, const char *what, int code);

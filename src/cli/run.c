@@ -39,6 +39,7 @@ struct task {
     int fd;                         /* of the bytes, for archivers */
     struct stoq_outcome *outcome;   /* by the pool, or ... */
     struct stoq_response *response; /* ... scanned here */
+    struct stoq_receipt receipt;    /* who is told when it is delivered */
 };
 
 struct provider {
@@ -56,9 +57,10 @@ struct run {
     struct provider *providers; /* provider_count of them */
     size_t provider_count;
     pthread_t feeder, signals;
-    sigset_t ending;    /* signals that end the run */
-    atomic_bool ended;  /* the signal thread is to return */
-    atomic_ullong lost; /* what was found and could not be scanned */
+    struct stoq_queue_item *item; /* the feeder's: what it is at */
+    sigset_t ending;              /* signals that end the run */
+    atomic_bool ended;            /* the signal thread is to return */
+    atomic_ullong lost;           /* what was found and could not be scanned */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct task *first, **last; /* guarded by lock: finished */
@@ -76,6 +78,7 @@ task_free(struct task *t)
     stoq_outcome_free(t->outcome);
     stoq_response_free(t->response);
     cli_work_fini(&t->work);
+    stoq_receipt_settle(&t->receipt, -ECANCELED);
     free(t);
 }
 
@@ -163,6 +166,7 @@ start_scan(struct run *run, struct cli_work *work, struct stoq_error *err)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     t->run = run;
     t->fd = -1;
+    t->receipt = stoq_receipt_steal(&run->item->receipt);
     t->work = *work;
     *work = (struct cli_work){.in.fd = -1};
     cli_scanner_wait(&run->scanner, stoq_queue_cancel_fd(run->queue));
@@ -172,6 +176,7 @@ start_scan(struct run *run, struct cli_work *work, struct stoq_error *err)
                 : cli_scanner_submit(&run->scanner, &t->work, job_done, t);
     if (r < 0) {
         (void)stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "%s", strerror(-r));
+        stoq_receipt_settle(&t->receipt, r);
         task_free(t);
         leave(run);
     } else if (run->scanner.here) {
@@ -199,8 +204,12 @@ feed(void *arg)
         .scanner = &run->scanner, .found = feed_find, .arg = run};
     while (stoq_queue_take(run->queue, &item, UINT64_MAX) == 0) {
         struct stoq_error err = {0};
-        if (cli_finds_of(&finds, &item, &err) < 0)
+        run->item = &item;
+        int r = cli_finds_of(&finds, &item, &err);
+        if (r < 0)
             lose(run, NULL, &err);
+        /* no task took it: nothing was found */
+        stoq_receipt_settle(&item.receipt, r < 0 ? r : -ENOENT);
         stoq_queue_item_fini(&item);
     }
     (void)pthread_mutex_lock(&run->lock);
@@ -236,10 +245,9 @@ report_all(struct run *run)
 {
     struct task *t;
     while ((t = next_task(run))) {
-        if (t->response)
-            cli_report_response(&run->report, t->response);
-        else
-            cli_report_outcome(&run->report, t->outcome, t->fd);
+        int r = t->response ? cli_report_response(&run->report, t->response)
+                            : cli_report_outcome(&run->report, t->outcome, t->fd);
+        stoq_receipt_settle(&t->receipt, r < 0 ? -EAGAIN : 0);
         task_free(t);
     }
 }
@@ -437,8 +445,8 @@ cli_run(const struct cli_args *a)
         run.report.incomplete += atomic_load(&run.lost);
         status = cli_report_end(&run.report);
     }
+    stoq_queue_free(run.queue); /* may tell plugins, which are closed next */
     cli_scanner_stop(&run.scanner);
-    stoq_queue_free(run.queue);
     free(run.providers);
     return status;
 }

@@ -29,8 +29,25 @@ struct stoq_queue {
 STOQ_DEFINE_AUTO(stoq_queue)
 
 void
+stoq_receipt_settle(struct stoq_receipt *receipt, int code)
+{
+    struct stoq_receipt mine = stoq_receipt_steal(receipt);
+    if (mine.done)
+        mine.done(mine.arg, code);
+}
+
+struct stoq_receipt
+stoq_receipt_steal(struct stoq_receipt *from)
+{
+    struct stoq_receipt mine = *from;
+    *from = (struct stoq_receipt){0};
+    return mine;
+}
+
+void
 stoq_queue_item_fini(struct stoq_queue_item *item)
 {
+    stoq_receipt_settle(&item->receipt, -ECANCELED);
     if (item->kind == STOQ_ITEM_FILE && item->fd >= 0)
         (void)close(item->fd);
     free(item->path);
@@ -40,6 +57,14 @@ stoq_queue_item_fini(struct stoq_queue_item *item)
     json_decref(item->task);
     stoq_request_free(item->request);
     *item = (struct stoq_queue_item){.fd = -1};
+}
+
+static void
+pop_locked(struct stoq_queue *q, struct stoq_queue_item *out)
+{
+    *out = q->ring[q->first];
+    q->first = (q->first + 1) % q->room;
+    q->count--;
 }
 
 int
@@ -68,15 +93,29 @@ stoq_queue_new(size_t room, struct stoq_queue **out, struct stoq_error *err)
     return 0;
 }
 
+/* Drop what is in the ring; receipts are settled without the lock. */
+static void
+drop_all(struct stoq_queue *q)
+{
+    for (;;) {
+        struct stoq_queue_item item = {.fd = -1};
+        (void)pthread_mutex_lock(&q->lock);
+        bool some = q->count > 0;
+        if (some)
+            pop_locked(q, &item);
+        (void)pthread_mutex_unlock(&q->lock);
+        if (!some)
+            return;
+        stoq_queue_item_fini(&item);
+    }
+}
+
 void
 stoq_queue_free(struct stoq_queue *q)
 {
     if (!q)
         return;
-    for (; q->count > 0; q->count--) {
-        stoq_queue_item_fini(&q->ring[q->first]);
-        q->first = (q->first + 1) % q->room;
-    }
+    drop_all(q);
     free(q->ring);
     if (q->cancel_fd >= 0)
         (void)close(q->cancel_fd);
@@ -99,65 +138,100 @@ put_locked(struct stoq_queue *q, struct stoq_queue_item *item)
     return 0;
 }
 
-/* item is taken, also on failure. */
+/* item is taken, also on failure; of one that is not put nobody is told. */
 static int
 put(struct stoq_queue *q, struct stoq_queue_item *item)
 {
     (void)pthread_mutex_lock(&q->lock);
     int rc = put_locked(q, item);
     (void)pthread_mutex_unlock(&q->lock);
-    if (rc < 0)
+    if (rc < 0) {
+        item->receipt = (struct stoq_receipt){0};
         stoq_queue_item_fini(item);
+    }
     return rc;
+}
+
+/* Copy what @find lends to @item. @return 0, -ENOMEM, -EINVAL. */
+static int
+copy_lent(struct stoq_queue_item *item, const struct stoq_find *find)
+{
+    switch (find->kind) {
+    case STOQ_FIND_BYTES:
+        item->kind = STOQ_ITEM_BYTES;
+        item->data = malloc(find->size ? find->size : 1);
+        item->size = find->size;
+        if (item->data && find->size)
+            memcpy(item->data, find->data, find->size);
+        return item->data ? 0 : -ENOMEM;
+    case STOQ_FIND_FD:
+        item->kind = STOQ_ITEM_FILE;
+        item->fd = find->fd;
+        item->path = find->path ? strdup(find->path) : NULL;
+        return find->path && !item->path ? -ENOMEM : 0;
+    case STOQ_FIND_TASK:
+        item->kind = STOQ_ITEM_TASK;
+        item->archiver = find->archiver ? strdup(find->archiver) : NULL;
+        return item->archiver ? 0 : find->archiver ? -ENOMEM : -EINVAL;
+    case STOQ_FIND_REQUEST:
+        item->kind = STOQ_ITEM_REQUEST;
+        return find->request ? 0 : -EINVAL;
+    default:
+        return -EINVAL;
+    }
+}
+
+int
+stoq_queue_put(struct stoq_queue *q, const struct stoq_find *find)
+{
+    struct stoq_find known = {0};
+    memcpy(&known, find,
+           find->struct_size < sizeof(known) ? find->struct_size : sizeof(known));
+    struct stoq_queue_item item = {.fd = -1,
+                                   .extra_data = known.extra_data,
+                                   .task = known.task,
+                                   .request = known.request};
+    int r = copy_lent(&item, &known);
+    if (r < 0) {
+        stoq_queue_item_fini(&item);
+        return r;
+    }
+    item.receipt = (struct stoq_receipt){known.done, known.arg};
+    return put(q, &item);
 }
 
 int
 stoq_queue_put_fd(struct stoq_queue *q, int fd, const char *path, json_t *extra_data)
 {
-    struct stoq_queue_item item = {
-        .kind = STOQ_ITEM_FILE, .fd = fd, .extra_data = extra_data};
-    item.path = path ? strdup(path) : NULL;
-    if (path && !item.path) {
-        stoq_queue_item_fini(&item);
-        return -ENOMEM;
-    }
-    return put(q, &item);
+    const struct stoq_find find = {STOQ_FIND_HEAD, .kind = STOQ_FIND_FD, .fd = fd,
+                                   .path = path, .extra_data = extra_data};
+    return stoq_queue_put(q, &find);
 }
 
 int
 stoq_queue_put_bytes(struct stoq_queue *q, const void *data, size_t size,
                      json_t *extra_data)
 {
-    struct stoq_queue_item item = {
-        .kind = STOQ_ITEM_BYTES, .fd = -1, .size = size, .extra_data = extra_data};
-    item.data = malloc(size ? size : 1);
-    if (!item.data) {
-        stoq_queue_item_fini(&item);
-        return -ENOMEM;
-    }
-    if (size)
-        memcpy(item.data, data, size);
-    return put(q, &item);
+    const struct stoq_find find = {STOQ_FIND_HEAD, .kind = STOQ_FIND_BYTES,
+                                   .data = data, .size = size,
+                                   .extra_data = extra_data};
+    return stoq_queue_put(q, &find);
 }
 
 int
 stoq_queue_put_task(struct stoq_queue *q, const char *archiver, json_t *task)
 {
-    struct stoq_queue_item item = {.kind = STOQ_ITEM_TASK, .fd = -1, .task = task};
-    item.archiver = strdup(archiver);
-    if (!item.archiver) {
-        stoq_queue_item_fini(&item);
-        return -ENOMEM;
-    }
-    return put(q, &item);
+    const struct stoq_find find = {STOQ_FIND_HEAD, .kind = STOQ_FIND_TASK,
+                                   .archiver = archiver, .task = task};
+    return stoq_queue_put(q, &find);
 }
 
 int
 stoq_queue_put_request(struct stoq_queue *q, struct stoq_request *request)
 {
-    struct stoq_queue_item item = {
-        .kind = STOQ_ITEM_REQUEST, .fd = -1, .request = request};
-    return put(q, &item);
+    const struct stoq_find find = {STOQ_FIND_HEAD, .kind = STOQ_FIND_REQUEST,
+                                   .request = request};
+    return stoq_queue_put(q, &find);
 }
 
 int
@@ -193,9 +267,7 @@ take_locked(struct stoq_queue *q, struct stoq_queue_item *out, uint64_t timeout_
         return -ECANCELED;
     if (q->count == 0)
         return q->closed ? -EPIPE : -ETIMEDOUT;
-    *out = q->ring[q->first];
-    q->first = (q->first + 1) % q->room;
-    q->count--;
+    pop_locked(q, out);
     (void)pthread_cond_signal(&q->not_full);
     return 0;
 }
@@ -231,4 +303,5 @@ stoq_queue_cancel(struct stoq_queue *q)
 {
     end(q, true);
     (void)eventfd_write(q->cancel_fd, 1);
+    drop_all(q);
 }

@@ -22,7 +22,19 @@ enum stoq_item_kind {
     STOQ_ITEM_REQUEST
 };
 
-/** One find. Zero-initialise; fini. */
+/** Who is to be told how a find ends; nobody when done is NULL. */
+struct stoq_receipt {
+    void (*done)(void *arg, int code);
+    void *arg;
+};
+
+/** Tell and forget: a second call does nothing. The codes are those of
+ *  struct stoq_find. Hold no lock. */
+void stoq_receipt_settle(struct stoq_receipt *receipt, int code);
+/** What @p from was to tell is another's to tell now. */
+struct stoq_receipt stoq_receipt_steal(struct stoq_receipt *from);
+
+/** One find. Zero-initialise; fini, which settles with -ECANCELED what is not yet. */
 struct stoq_queue_item {
     enum stoq_item_kind kind;
     int fd;                       /**< FILE: owned; else -1 */
@@ -33,6 +45,7 @@ struct stoq_queue_item {
     char *archiver;               /**< TASK: owned */
     json_t *task;                 /**< TASK: owned */
     struct stoq_request *request; /**< REQUEST: owned */
+    struct stoq_receipt receipt;
 };
 
 /** A queue of at most @p room (> 0) items. @return 0 or -errno. */
@@ -45,7 +58,8 @@ int stoq_queue_take(struct stoq_queue *q, struct stoq_queue_item *out,
                     uint64_t timeout_ms);
 /** All providers are done: takes drain what is there, then answer -EPIPE. */
 void stoq_queue_close(struct stoq_queue *q);
-/** The run is ending: every put and take answers -ECANCELED from now on. */
+/** The run is ending: every put and take answers -ECANCELED from now on, and what is in
+ *  the queue is dropped. */
 void stoq_queue_cancel(struct stoq_queue *q);
 void stoq_queue_item_fini(struct stoq_queue_item *item);
 

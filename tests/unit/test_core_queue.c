@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The providers' queue: order, bound, closing, cancelling. */
+/* The providers' queue: order, bound, closing, cancelling, receipts. */
 
 #include "test_core_fixture.h"
 
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -139,6 +140,103 @@ START_TEST(test_cancel)
 }
 END_TEST
 
+/* ---------------------------------------------------------------------- receipts */
+
+/* The codes that were told, in order. */
+static struct {
+    int codes[8];
+    size_t count;
+} told;
+
+static void
+tell(void *arg, int code)
+{
+    ck_assert_ptr_eq(arg, &told);
+    told.codes[told.count++ % 8] = code;
+}
+
+static int
+put_told(struct stoq_queue *q, const char *text)
+{
+    const struct stoq_find find = {STOQ_FIND_HEAD, .kind = STOQ_FIND_BYTES,
+                                   .data = text,   .size = strlen(text),
+                                   .done = tell,   .arg = &told};
+    return stoq_queue_put(q, &find);
+}
+
+/* Whoever put a find is told once how it ends, and not of one that was not put. */
+START_TEST(test_receipts)
+{
+    STOQ_AUTO(stoq_queue) q = queue_of(4);
+    struct stoq_queue_item item = {0};
+    told.count = 0;
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(put_told(q, "ab"), 0);
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), 0);
+    ck_assert_uint_eq(item.size, 2);
+    stoq_receipt_settle(&item.receipt, -EAGAIN);
+    stoq_queue_item_fini(&item);
+    ck_assert_uint_eq(told.count, 1);
+    ck_assert_int_eq(told.codes[0], -EAGAIN);
+
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), 0);
+    struct stoq_receipt mine = stoq_receipt_steal(&item.receipt);
+    stoq_queue_item_fini(&item);
+    ck_assert_uint_eq(told.count, 1);
+    stoq_receipt_settle(&mine, 0);
+    stoq_receipt_settle(&mine, -EIO);
+    ck_assert_uint_eq(told.count, 2);
+    ck_assert_int_eq(told.codes[1], 0);
+
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), 0);
+    stoq_queue_item_fini(&item); /* dropped */
+    ck_assert_int_eq(told.codes[2], -ECANCELED);
+    stoq_queue_cancel(q); /* drops the last */
+    ck_assert_uint_eq(told.count, 4);
+    ck_assert_int_eq(told.codes[3], -ECANCELED);
+    ck_assert_int_eq(put_told(q, "late"), -ECANCELED);
+    ck_assert_uint_eq(told.count, 4);
+}
+END_TEST
+
+/* The end of a queue settles, too; finds are checked before they are put. */
+START_TEST(test_finds)
+{
+    struct stoq_queue *q = queue_of(4);
+    struct stoq_queue_item item = {0};
+    struct stoq_find find = {STOQ_FIND_HEAD, .done = tell, .arg = &told};
+    told.count = 0;
+    find.kind = (enum stoq_find_kind)9;
+    ck_assert_int_eq(stoq_queue_put(q, &find), -EINVAL);
+    find.kind = STOQ_FIND_REQUEST;
+    ck_assert_int_eq(stoq_queue_put(q, &find), -EINVAL);
+    find.kind = STOQ_FIND_TASK;
+    find.task = json_object();
+    ck_assert_int_eq(stoq_queue_put(q, &find), -EINVAL);
+    find.archiver = "arch";
+    find.task = json_object();
+    ck_assert_int_eq(stoq_queue_put(q, &find), 0);
+    /* a plugin of an older header knows no receipts */
+    const struct stoq_find old = {.struct_size = offsetof(struct stoq_find, done),
+                                  .data = "x",
+                                  .size = 1,
+                                  .done = tell};
+    ck_assert_int_eq(stoq_queue_put(q, &old), 0);
+    ck_assert_int_eq(put_told(q, "left"), 0);
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), 0);
+    ck_assert_str_eq(item.archiver, "arch");
+    stoq_receipt_settle(&item.receipt, 0);
+    stoq_queue_item_fini(&item);
+    ck_assert_int_eq(stoq_queue_take(q, &item, 0), 0);
+    ck_assert_ptr_null((void *)(uintptr_t)item.receipt.done);
+    stoq_queue_item_fini(&item);
+    ck_assert_uint_eq(told.count, 1);
+    stoq_queue_free(q);
+    ck_assert_uint_eq(told.count, 2);
+    ck_assert_int_eq(told.codes[1], -ECANCELED);
+}
+END_TEST
+
 static void
 fill(TCase *tc)
 {
@@ -146,6 +244,8 @@ fill(TCase *tc)
     tcase_add_test(tc, test_requests);
     tcase_add_test(tc, test_bounded);
     tcase_add_test(tc, test_cancel);
+    tcase_add_test(tc, test_receipts);
+    tcase_add_test(tc, test_finds);
 }
 
 int

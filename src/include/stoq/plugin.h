@@ -111,8 +111,11 @@ struct stoq_plugin {
     /** Decorator: results become decorators.NAME of @p response. */
     int (*decorate)(void *instance, struct stoq_response *response,
                     struct stoq_reply *reply, unsigned flags, struct stoq_error *err);
-    /** Connector: deliver @p response. 0 means it is there to stay; -EAGAIN and other
-     *  failures are tried again later. Must be safe to repeat for one scan_id. */
+    /** Connector: deliver @p response. 0 means it is there to stay. -EBADMSG means that
+     *  this one can never be delivered, however often it is tried (the other end
+     *  refuses its form or size): it is kept as a dead letter, and those behind it go
+     *  on. -EAGAIN and all other failures are tried again later, in order, the others
+     *  waiting behind. Must be safe to repeat for one scan_id. */
     int (*save)(void *instance, const struct stoq_response *response, unsigned flags,
                 struct stoq_error *err);
     /** Provider: put payloads into @p queue until there are no more, or until a put
@@ -121,21 +124,27 @@ struct stoq_plugin {
                   struct stoq_error *err);
 };
 
-#define STOQ_PLUGIN_HEAD                                                                 \
+#define STOQ_PLUGIN_HEAD \
     .struct_size = (uint32_t)sizeof(struct stoq_plugin), .abi_version = STOQ_ABI_VERSION
 
 #define STOQ_PLUGIN_SYMBOL "stoq_plugin_entry"
 
 /** Export @p plugin (a `static const struct stoq_plugin`) as this object's plugin. */
-#define STOQ_PLUGIN(plugin)                                                              \
-    extern const struct stoq_plugin *const stoq_plugin_entry;                            \
+#define STOQ_PLUGIN(plugin)                                   \
+    extern const struct stoq_plugin *const stoq_plugin_entry; \
     STOQ_API const struct stoq_plugin *const stoq_plugin_entry = &(plugin)
 
 /* ------------------------------------------------------------------ surroundings */
 
-enum stoq_level { STOQ_LEVEL_ERROR, STOQ_LEVEL_WARNING, STOQ_LEVEL_INFO, STOQ_LEVEL_DEBUG };
+enum stoq_level {
+    STOQ_LEVEL_ERROR,
+    STOQ_LEVEL_WARNING,
+    STOQ_LEVEL_INFO,
+    STOQ_LEVEL_DEBUG
+};
 
-/** The option's effective text, or NULL when nothing sets it. Borrowed, lives with ctx. */
+/** The option's effective text, or NULL when nothing sets it. Borrowed, lives with ctx.
+ */
 STOQ_API const char *stoq_ctx_string(const struct stoq_ctx *ctx, const char *name);
 /** The option as a number; checked at load, so always within its bounds. */
 STOQ_API int64_t stoq_ctx_int(const struct stoq_ctx *ctx, const char *name);
@@ -161,6 +170,10 @@ STOQ_API void stoq_ctx_identity(struct stoq_ctx *ctx, const void *data, size_t s
 STOQ_API void stoq_ctx_fact(struct stoq_ctx *ctx, const char *key, json_t *value);
 /** This worker needs @p worker's results before it can scan. Only inside `open`. */
 STOQ_API int stoq_ctx_require(struct stoq_ctx *ctx, const char *worker);
+/** This worker makes temporary files below @p dir (absolute, existing, the user's)
+ * while it scans: scanners, which can make files nowhere else, each get an empty
+ * directory of that name. Only inside `open`. @return 0, -EINVAL, -ENOMEM. */
+STOQ_API int stoq_ctx_scratch(struct stoq_ctx *ctx, const char *dir);
 /** Say, more exactly than the trait, whether replies depend on content alone. */
 STOQ_API void stoq_ctx_set_content_only(struct stoq_ctx *ctx, bool yes);
 
@@ -175,7 +188,8 @@ STOQ_API const char *stoq_payload_id(const struct stoq_payload *p);
 STOQ_API const unsigned char *stoq_payload_sha256(struct stoq_payload *p);
 /** payload_meta.extra_data, an object. Borrowed; a worker may add keys. */
 STOQ_API json_t *stoq_payload_extra_data(struct stoq_payload *p);
-/** Name of the file the bytes came from, as raw bytes without '/', or NULL. Borrowed. */
+/** Name of the file the bytes came from, as raw bytes without '/', or NULL. Borrowed.
+ */
 STOQ_API const char *stoq_payload_filename(const struct stoq_payload *p);
 /** Path of that file as raw bytes, or NULL. Borrowed. */
 STOQ_API const char *stoq_payload_path(const struct stoq_payload *p);
@@ -258,6 +272,46 @@ STOQ_API int stoq_queue_put_task(struct stoq_queue *q, const char *archiver,
 /** Put a request made with stoq_request_new() of stoq/stoq.h (taken): its payloads are
  *  scanned together. One with default metadata gets the run's. Same rules. */
 STOQ_API int stoq_queue_put_request(struct stoq_queue *q, struct stoq_request *request);
+
+enum stoq_find_kind {
+    STOQ_FIND_BYTES = 0, /**< data, size, extra_data */
+    STOQ_FIND_FD = 1,    /**< fd, path, extra_data */
+    STOQ_FIND_TASK = 2,  /**< archiver, task */
+    STOQ_FIND_REQUEST = 3
+};
+
+/** Something for the queue, and who wants to be told how it ends: for providers that
+ *  have to answer for what they hand out. Zero-initialise; set struct_size with
+ *  STOQ_FIND_HEAD. Taken and copied as the functions above do. */
+struct stoq_find {
+    uint32_t struct_size;
+    enum stoq_find_kind kind; /**< which of the fields count */
+    int fd;
+    const char *path;
+    const void *data;
+    size_t size;
+    json_t *extra_data;
+    const char *archiver;
+    json_t *task;
+    struct stoq_request *request;
+    /**
+     * Called once for a find that was put with success, with
+     * - 0: it was scanned, and every connector has the result;
+     * - -EAGAIN: it was scanned, and the result did not arrive everywhere;
+     * - -ECANCELED: the run ends, and it was not scanned;
+     * - another -errno: it cannot be scanned (a task whose archiver does not have it:
+     *   -ENOENT). The log says why.
+     *
+     * It may be called before the put has returned and after `ingest` has, but not
+     * after `close`. Threads: any, without a lock. It must not block nor put.
+     */
+    void (*done)(void *arg, int code);
+    void *arg; /**< of done */
+};
+#define STOQ_FIND_HEAD .struct_size = (uint32_t)sizeof(struct stoq_find)
+
+/** Put @p find. Same rules; -EINVAL for a kind that is not known. */
+STOQ_API int stoq_queue_put(struct stoq_queue *q, const struct stoq_find *find);
 /** A descriptor that becomes readable when the run is ending; for poll(2). Borrowed. */
 STOQ_API int stoq_queue_cancel_fd(const struct stoq_queue *q);
 

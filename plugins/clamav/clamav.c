@@ -127,6 +127,8 @@ plugin_open(struct stoq_ctx *ctx, void **instance, struct stoq_error *err)
     set_options(ctx, in);
     log_to(ctx);
     int r = clamav_tmp_base(parent, &in->base, err);
+    if (r == 0 && (r = stoq_ctx_scratch(ctx, in->base)) < 0)
+        (void)stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "out of memory");
     if (r == 0)
         r = clamav_engine_new(ctx, in->base, &in->engine, err);
     if (r < 0) {

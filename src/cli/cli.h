@@ -8,7 +8,8 @@
  *
  * Exit status: 0 scanned and clean, 1 something flagged, 2 usage or input error, 3 not
  * fully scanned (or not delivered). --exit-zero or STOQ_EXIT_ZERO=1: 0 for 1 and 3, of
- * the verbs that scan. `stoq test`: 1 for a self-test that failed.
+ * the verbs that scan. `stoq test`: 1 for a self-test that failed; `stoq outbox`: 1 for
+ * a letter that is not there; `stoq reload`: 1 refused, 3 not known how it ended.
  */
 
 #include <jansson.h>
@@ -28,8 +29,9 @@ struct cli_args {
     struct stoq_strv dest_archivers, source_archivers, providers;
     struct stoq_strv plugin_opts, plugin_dirs, request_extra;
     const char *request_source, *config_file, *log_level, *max_recursion;
-    const char *isolation, *deadline, *ratelimit;
-    bool exit_zero, help, json, allow_missing, upgrade;
+    const char *isolation, *sandbox, *deadline, *ratelimit, *timeout;
+    const char *state_dir, *connector; /**< of stoq outbox */
+    bool exit_zero, help, json, allow_missing, upgrade, dead;
     bool one_each; /**< an option that takes a list takes one word each time */
 };
 
@@ -66,5 +68,7 @@ int cli_check_config(const struct cli_args *a);
 int cli_test(const struct cli_args *a);
 int cli_plugin(const struct cli_args *a);
 int cli_install(const struct cli_args *a);
+int cli_reload(const struct cli_args *a);
+int cli_outbox(const struct cli_args *a);
 
 #endif

@@ -18,8 +18,13 @@ static const char usage_text[] =
     "       stoq plugin info NAME [--json]         tell all about one plugin\n"
     "       stoq test [NAME ...] [options]         run the self-tests of plugins\n"
     "       stoq install [--upgrade] DIR|TARBALL   install a plugin\n"
+    "       stoq outbox ls|retry|drop [MNT] [ID ...]\n"
+    "                                              results not delivered: list, try\n"
+    "                                              again, give up\n"
     "       stoq check-config [options]            load everything, print what is in "
     "force\n"
+    "       stoq reload MNT [--timeout SECONDS]    have a mount load plugins and rules "
+    "anew\n"
     "\n"
     "  -a, --always-dispatch NAME ...   workers for every payload\n"
     "  -s, --start-dispatch NAME ...    workers for the files named\n"
@@ -40,17 +45,25 @@ static const char usage_text[] =
     "      --isolation pool|none        scan in sandboxed processes (default) or in "
     "this "
     "one\n"
+    "      --sandbox auto|require|off   what those processes give up\n"
     "      --deadline SECONDS           longest time for one file\n"
     "      --ratelimit COUNT/SECONDS    scan no more files than that\n"
     "      --exit-zero                  exit 0 also when something is flagged or "
     "unseen\n"
-    "      --json                       stoq plugin info, stoq test: print JSON\n"
+    "      --json                       stoq plugin info, stoq test, stoq outbox: "
+    "print "
+    "JSON\n"
+    "      --state-dir DIR              stoq outbox: instead of MNT\n"
+    "      --connector NAME             stoq outbox: results for this one only\n"
+    "      --dead                       stoq outbox: dead letters only\n"
     "      --allow-missing              stoq test: let plugins be without self-test\n"
+    "      --timeout SECONDS            stoq reload: longest time to wait (300)\n"
     "      --upgrade                    stoq install: replace what is there\n"
     "  -h, --help    -V, --version\n"
     "\n"
     "Exit status: 0 clean, 1 flagged, 2 usage or input error, 3 not fully scanned.\n"
-    "stoq test: 1 when a self-test failed.\n"
+    "stoq test: 1 when a self-test failed; stoq outbox: 1 when an ID is not there;\n"
+    "stoq reload: 1 refused, 3 not ended in time.\n"
     "An option takes all words up to the next option, so files come first.\n";
 
 static const struct verb {
@@ -61,7 +74,8 @@ static const struct verb {
     {"scan", cli_scan, true},        {"run", cli_run, true},
     {"list", cli_list, false},       {"check-config", cli_check_config, false},
     {"test", cli_test, false},       {"plugin", cli_plugin, false},
-    {"install", cli_install, false},
+    {"install", cli_install, false}, {"outbox", cli_outbox, false},
+    {"reload", cli_reload, false},
 };
 
 static const struct verb *

@@ -116,6 +116,8 @@ apply(const struct cli_args *a, struct stoq_config *config, struct stoq_error *e
         r = set_scalar(config, "core", "max_recursion", a->max_recursion, err);
     if (r == 0)
         r = set_scalar(config, "core", "log_level", a->log_level, err);
+    if (r == 0)
+        r = set_scalar(config, "core", "sandbox", a->sandbox, err);
     return r == 0 ? set_scalar(config, "limits", "deadline", a->deadline, err) : r;
 }
 

@@ -90,6 +90,7 @@ struct stoq {
     pthread_mutex_t lock;
     struct stoq_slot **slots;     /**< guarded by lock; slots never move or change */
     size_t slot_count, slot_room; /**< guarded by lock */
+    void (*closed)(const char *name); /**< constant while scanning; see engine.h */
 };
 
 /* ---------------------------------------------------------------- payload.c */

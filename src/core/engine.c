@@ -13,7 +13,9 @@
 #include "core/core.h"
 #include "core/dirs.h"
 #include "core/engine.h"
+#include "plugin/loaded.h"
 #include "util/auto.h"
+#include "util/json.h"
 
 STOQ_DEFINE_AUTO(stoq)
 
@@ -193,7 +195,12 @@ stoq_load_plugin(struct stoq *stoq, const char *name, struct stoq_error *err)
     if (!stripped)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     struct stoq_loaded *p = NULL;
-    return stoq_registry_get(stoq, stripped, &p, err);
+    struct stoq_strv seen = {0};
+    int rc = stoq_registry_get(stoq, stripped, &p, err);
+    if (rc == 0)
+        load_required(stoq, stripped, &seen);
+    stoq_strv_fini(&seen);
+    return rc;
 }
 
 void
@@ -229,16 +236,35 @@ stoq_engine_catalogue(const struct stoq *stoq)
     return stoq->catalogue;
 }
 
+/* What the plugin's options name and it may have read: its PATH options, but for places
+ * for scratch files. */
+static int
+add_paths(json_t *paths, const struct stoq_loaded *p)
+{
+    const struct stoq_options *o = &p->ctx.options;
+    int rc = 0;
+    for (size_t i = 0; i < o->count; i++) {
+        const struct stoq_option_value *v = &o->items[i];
+        if (v->type == STOQ_OPTION_PATH && v->text && *v->text &&
+            strncmp(v->name, "tmp", 3) != 0 &&
+            stoq_utf8_valid(v->text, strlen(v->text)))
+            rc |= json_array_append_new(paths, json_string(v->text));
+    }
+    return rc;
+}
+
 json_t *
 stoq_engine_facts(const struct stoq *stoq)
 {
     json_t *facts = json_object();
     json_t *workers = json_array();
     json_t *plugins = json_object();
+    json_t *paths = json_array();
     int rc = json_object_set_new(facts, "engine_id", json_string(stoq->id));
     rc |= json_object_set_new(facts, "version", json_string(stoq_version()));
     rc |= json_object_set_new(facts, "workers", workers);
     rc |= json_object_set_new(facts, "plugins", plugins);
+    rc |= json_object_set_new(facts, "paths", paths);
     pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&stoq->lock;
     (void)pthread_mutex_lock(lock);
     for (size_t i = 0; i < stoq->slot_count && rc == 0; i++) {
@@ -249,6 +275,8 @@ stoq_engine_facts(const struct stoq *stoq)
             rc |= json_array_append_new(workers, json_string(stoq_loaded_name(p)));
         rc |= json_object_set_new(plugins, stoq_loaded_name(p),
                                   json_deep_copy(stoq_loaded_facts(p)));
+        if (stoq_loaded_roles(p) & (STOQ_ROLE_WORKER | STOQ_ROLE_DISPATCHER))
+            rc |= add_paths(paths, p);
     }
     (void)pthread_mutex_unlock(lock);
     if (rc != 0) {
@@ -256,4 +284,26 @@ stoq_engine_facts(const struct stoq *stoq)
         return NULL;
     }
     return facts;
+}
+
+void
+stoq_engine_close(struct stoq *stoq, void (*fn)(const char *name))
+{
+    stoq->closed = fn;
+}
+
+int
+stoq_engine_scratch(const struct stoq *stoq, struct stoq_strv *out)
+{
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&stoq->lock;
+    int r = 0;
+    (void)pthread_mutex_lock(lock);
+    for (size_t i = 0; i < stoq->slot_count && r >= 0; i++) {
+        const struct stoq_loaded *p = stoq->slots[i]->loaded;
+        const struct stoq_strv *dirs = p ? stoq_loaded_scratch(p) : NULL;
+        for (size_t k = 0; dirs && k < dirs->count && r >= 0; k++)
+            r = stoq_strv_add_unique(out, dirs->items[k]);
+    }
+    (void)pthread_mutex_unlock(lock);
+    return r < 0 ? r : 0;
 }

@@ -33,9 +33,12 @@ const struct stoq_config *stoq_engine_config(const struct stoq *stoq);
  *  version. Stable over restarts. Plugins loaded later, on demand, do not change it.
  *  Borrowed. */
 const char *stoq_engine_id(const struct stoq *stoq);
-/** {"engine_id", "version", "workers": [loaded], "plugins": {name: facts}}; new tree.
- */
+/** {"engine_id", "version", "workers": [loaded], "plugins": {name: facts}, "paths":
+ *  [files and directories that options of workers and dispatchers name]}; new tree. */
 json_t *stoq_engine_facts(const struct stoq *stoq);
+/** Directories in which loaded plugins make temporary files while they scan. Copies are
+ *  added to @p out. @return 0 or -ENOMEM. */
+int stoq_engine_scratch(const struct stoq *stoq, struct stoq_strv *out);
 /** Manifests known to the engine. Borrowed. */
 const struct stoq_catalogue *stoq_engine_catalogue(const struct stoq *stoq);
 /** Where the plugins of this build lie: beside the library in a build tree, else where
@@ -48,6 +51,10 @@ struct stoq_loaded *stoq_engine_find(const struct stoq *stoq, const char *name);
  *  worker is asked for), plus what they require: for processes that will not be able to
  *  load anything later. */
 void stoq_engine_preload(struct stoq *stoq);
+
+/** From now on nothing can be loaded here: call @p fn, which does not return, with the
+ *  name of a plugin of the catalogue that is asked for and was never loaded. */
+void stoq_engine_close(struct stoq *stoq, void (*fn)(const char *name));
 
 /** Longest this request may be scanned, checked between workers; 0 =
  * limits.deadline_ms. When it has passed no further worker is started and the verdict

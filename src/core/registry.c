@@ -110,6 +110,8 @@ stoq_registry_get(struct stoq *stoq, const char *name, struct stoq_loaded **out,
                   struct stoq_error *err)
 {
     struct stoq_slot *slot = find(stoq, name);
+    if (!slot && stoq->closed && stoq_catalogue_find(stoq->catalogue, name))
+        stoq->closed(name);
     if (!slot) {
         (void)pthread_mutex_lock(&stoq->load_lock);
         slot = find(stoq, name);

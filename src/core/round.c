@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/abreast.h"
 #include "core/document.h"
 #include "core/scan.h"
 #include "util/auto.h"
@@ -120,16 +121,31 @@ tell_deadline(struct stoq_scan *scan, const struct stoq_task *task)
                                   ms));
 }
 
+/* Run the task at @p i, or several from there on. @return how many have run. */
+static size_t
+run_next(struct stoq_scan *scan, size_t i)
+{
+    if (scan->deadline_ns != 0 && stoq_now_ns() >= scan->deadline_ns)
+        return 0;
+    size_t count = stoq_abreast_count(scan, i);
+    ssize_t ran = count > 1 ? stoq_abreast_run(scan, i, count) : -EAGAIN;
+    if (ran >= 0)
+        return (size_t)ran;
+    run_task(scan, &scan->tasks[i]);
+    return 1;
+}
+
 bool
 stoq_round_run(struct stoq_scan *scan)
 {
-    for (size_t i = 0; i < scan->task_count; i++) {
-        if (scan->deadline_ns != 0 && stoq_now_ns() >= scan->deadline_ns) {
+    for (size_t i = 0; i < scan->task_count;) {
+        size_t ran = run_next(scan, i);
+        if (ran == 0) {
             tell_deadline(scan, &scan->tasks[i]);
             stoq_absorb_children(scan);
             return false;
         }
-        run_task(scan, &scan->tasks[i]);
+        i += ran;
     }
     stoq_absorb_children(scan);
     return true;

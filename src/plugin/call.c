@@ -109,6 +109,23 @@ settle(struct call *c, int r, struct stoq_error *err)
     return r;
 }
 
+static unsigned (*take_refused)(char *text, size_t size);
+
+void
+stoq_call_watch(unsigned (*fn)(char *text, size_t size))
+{
+    take_refused = fn;
+}
+
+/* What it tried and may not is told, whatever it says itself. */
+static void
+tell_refused(struct stoq_reply *reply)
+{
+    char text[512];
+    if (take_refused && take_refused(text, sizeof(text)) > 0 && reply)
+        stoq_reply_error(reply, "the sandbox refused %s", text);
+}
+
 static struct call
 enter(struct stoq_loaded *p, struct stoq_reply *reply)
 {
@@ -125,6 +142,7 @@ leave(struct call *c, int r, struct stoq_error *err)
         (void)pthread_mutex_unlock(c->p->gate);
     if (c->reply)
         c->reply->duration_ns = took;
+    tell_refused(c->reply);
     return settle(c, r, err);
 }
 

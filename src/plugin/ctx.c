@@ -44,6 +44,7 @@ stoq_ctx_fini(struct stoq_ctx *ctx)
     stoq_sha256_free(ctx->identity);
     json_decref(ctx->facts);
     stoq_strv_fini(&ctx->required);
+    stoq_strv_fini(&ctx->scratch);
     *ctx = (struct stoq_ctx){0};
 }
 
@@ -184,6 +185,17 @@ stoq_ctx_require(struct stoq_ctx *ctx, const char *worker)
         !stoq_utf8_valid(worker, strlen(worker)))
         return -EINVAL;
     int r = stoq_strv_add_unique(&ctx->required, worker);
+    if (r < 0)
+        ctx->failed = true;
+    return r < 0 ? r : 0;
+}
+
+int
+stoq_ctx_scratch(struct stoq_ctx *ctx, const char *dir)
+{
+    if (!may_write(ctx, __func__) || !dir || dir[0] != '/')
+        return -EINVAL;
+    int r = stoq_strv_add_unique(&ctx->scratch, dir);
     if (r < 0)
         ctx->failed = true;
     return r < 0 ? r : 0;

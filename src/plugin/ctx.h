@@ -22,6 +22,7 @@ struct stoq_ctx {
     struct stoq_sha256_ctx *identity;
     json_t *facts;
     struct stoq_strv required;
+    struct stoq_strv scratch; /**< directories for temporary files */
 };
 
 /** Fill the zero-initialised @p ctx for a plugin called @p name.

@@ -240,6 +240,12 @@ stoq_loaded_required(const struct stoq_loaded *p)
     return &p->ctx.required;
 }
 
+const struct stoq_strv *
+stoq_loaded_scratch(const struct stoq_loaded *p)
+{
+    return &p->ctx.scratch;
+}
+
 const json_t *
 stoq_loaded_facts(const struct stoq_loaded *p)
 {

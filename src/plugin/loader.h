@@ -77,6 +77,8 @@ const char *stoq_loaded_version(const struct stoq_loaded *p);
 unsigned stoq_loaded_roles(const struct stoq_loaded *p);
 bool stoq_loaded_content_only(const struct stoq_loaded *p);
 const struct stoq_strv *stoq_loaded_required(const struct stoq_loaded *p);
+/** Directories in which it makes temporary files. Borrowed. */
+const struct stoq_strv *stoq_loaded_scratch(const struct stoq_loaded *p);
 /** {key: value} published with stoq_ctx_fact(). Borrowed. */
 const json_t *stoq_loaded_facts(const struct stoq_loaded *p);
 /** Name, version, effective options, and stoq_ctx_identity() data, as one digest. */
@@ -125,6 +127,10 @@ void stoq_reply_fini(struct stoq_reply *r);
 /** Forget results, meta, dispatches and children, as after a failed call; soft errors
  *  and limits stay. */
 void stoq_reply_reject(struct stoq_reply *r);
+
+/** In a scanner: ask @p fn after each call what was refused to the plugin, as text, and
+ *  add that to the reply's errors. @p fn returns 0 for nothing. */
+void stoq_call_watch(unsigned (*fn)(char *text, size_t size));
 
 /**
  * Call one operation. Takes the lock the thread model asks for, measures time, and

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "pool/sandbox.h"
 #include "pool/slot.h"
 #include "util/auto.h"
 #include "util/json.h"
@@ -18,6 +17,8 @@
 #define CRASHES_MAX 2U
 #define KILLS_MAX   16U
 #define CHANGES_MAX 3U
+/* How often a job may need a plugin that is not loaded. */
+#define WANTS_MAX 32U
 
 static void
 count(atomic_ullong *counter)
@@ -29,7 +30,11 @@ void
 stoq_deal_fail(struct stoq_pool *pool, struct stoq_job *job, enum stoq_verdict verdict,
                const char *text)
 {
-    stoq_job_fail(job, verdict, pool->engine_id[0] ? pool->engine_id : NULL, text);
+    char *engine_id = job->outcome->engine_id;
+
+    if (!engine_id[0]) /* no scanner ever had it */
+        memcpy(engine_id, pool->engine_id, sizeof(pool->engine_id));
+    stoq_job_fail(job, verdict, engine_id[0] ? engine_id : NULL, text);
     stoq_pool_end_job(pool, job);
 }
 
@@ -56,6 +61,7 @@ stoq_deal_send(struct stoq_pool *pool, struct stoq_slot *slot, struct stoq_job *
     if (r == 0) {
         slot->state = STOQ_SLOT_BUSY;
         slot->job = job;
+        memcpy(job->outcome->engine_id, slot->engine_id, sizeof(slot->engine_id));
         slot->hashed = false;
         slot->deadline =
             job->wire.deadline_ms ? stoq_now_ms() + job->wire.deadline_ms : 0;
@@ -69,10 +75,10 @@ stoq_deal_send(struct stoq_pool *pool, struct stoq_slot *slot, struct stoq_job *
     }
 }
 
-/** The occupant has answered: it can have another job, unless its zygote was replaced.
- *  @return the job it had. */
+/** The occupant has answered: it can have another job, unless that was its @p last or
+ *  its zygote was replaced. @return the job it had. */
 static struct stoq_job *
-release(struct stoq_pool *pool, struct stoq_slot *slot)
+release(struct stoq_pool *pool, struct stoq_slot *slot, bool last)
 {
     struct stoq_job *job = STOQ_STEAL(&slot->job);
 
@@ -80,7 +86,7 @@ release(struct stoq_pool *pool, struct stoq_slot *slot)
     slot->deadline = 0;
     slot->jobs++;
     slot->failures = 0;
-    if (slot->zygote != pool->zygote_number)
+    if (last || slot->zygote != pool->zygote_number)
         stoq_slot_clear(slot);
     return job;
 }
@@ -98,18 +104,10 @@ changed(struct stoq_pool *pool, struct stoq_job *job)
 static int
 on_hello(struct stoq_pool *pool, struct stoq_slot *slot)
 {
-    const struct stoq_wire_hello *w = &pool->msg.u.hello;
-
+    (void)pool;
     if (slot->state != STOQ_SLOT_STARTING)
         return -EPROTO;
     slot->state = STOQ_SLOT_IDLE;
-    for (size_t i = 0; w->failed && !pool->told_sandbox && i < stoq_sandbox_count();
-         i++) {
-        if (w->failed & (1U << i))
-            STOQ_WARN("scanners run without %s: it was refused", stoq_sandbox_name(i));
-    }
-    if (w->failed)
-        pool->told_sandbox = true;
     return 0;
 }
 
@@ -147,13 +145,14 @@ on_hashed(struct stoq_pool *pool, struct stoq_slot *slot)
         return -EPROTO;
     slot->hashed = true;
     kept = stoq_job_unchanged(job);
-    /* a scanner that died meanwhile is noticed by its own event */
-    if (kept && !reuse(pool, job, w->sha256)) {
+    /* A scanner that died meanwhile is noticed by its own event. What may be reused is
+     * of the engine in force, so not for a scanner of another. */
+    if (kept && (slot->zygote != pool->zygote_number || !reuse(pool, job, w->sha256))) {
         (void)answer_hashed(slot, STOQ_WIRE_GO);
         return 0;
     }
     (void)answer_hashed(slot, STOQ_WIRE_SKIP);
-    job = release(pool, slot);
+    job = release(pool, slot, false);
     if (!kept) {
         changed(pool, job);
         return 0;
@@ -167,18 +166,19 @@ static int
 on_result(struct stoq_pool *pool, struct stoq_slot *slot)
 {
     struct stoq_job *job = slot->job;
+    bool last = pool->msg.u.result.flags & STOQ_WIRE_RESULT_LAST;
     int r;
 
     if (!job || pool->msg.u.result.id != job->id)
         return -EPROTO;
     if (!stoq_job_unchanged(job)) {
-        changed(pool, release(pool, slot));
+        changed(pool, release(pool, slot, last));
         return 0;
     }
     r = stoq_job_result(job, &pool->msg, pool->config->limits.response_bytes);
     if (r == -EPROTO)
         return r;
-    (void)release(pool, slot);
+    (void)release(pool, slot, last);
     count(&pool->scans);
     if (r < 0)
         stoq_deal_fail(pool, job, STOQ_VERDICT_ERROR, "cannot take over the result");
@@ -198,11 +198,50 @@ on_failed(struct stoq_pool *pool, struct stoq_slot *slot)
     w->message[sizeof(w->message) - 1] = '\0';
     if (!stoq_utf8_valid(w->message, strlen(w->message)))
         return -EPROTO;
-    job = release(pool, slot);
+    job = release(pool, slot, true);
     if (!stoq_job_unchanged(job))
         changed(pool, job);
     else
         stoq_deal_fail(pool, job, STOQ_VERDICT_ERROR, w->message);
+    return 0;
+}
+
+/** Behind the jobs that wait for a fresh scanner. */
+static void
+retry(struct stoq_pool *pool, struct stoq_job *job)
+{
+    job->next = NULL;
+    if (pool->retries.last)
+        pool->retries.last->next = job;
+    else
+        pool->retries.first = job;
+    pool->retries.last = job;
+}
+
+/** The zygote loads the plugin; scanners forked after that have it. */
+static int
+on_want(struct stoq_pool *pool, struct stoq_slot *slot)
+{
+    struct stoq_wire_want *w = &pool->msg.u.want;
+    struct stoq_wire_want load = {.head.type = STOQ_WIRE_LOAD};
+    struct stoq_wire_out out = {.head = &load.head, .size = sizeof(load)};
+    struct stoq_job *job = slot->job;
+
+    if (!job || w->id != job->id || !memchr(w->name, '\0', sizeof(w->name)))
+        return -EPROTO;
+    memcpy(load.name, w->name, sizeof(load.name));
+    job = release(pool, slot, true);
+    if (++job->wants > WANTS_MAX) {
+        stoq_deal_fail(pool, job, STOQ_VERDICT_ERROR, "workers cannot be loaded");
+        return 0;
+    }
+    /* a zygote that died is noticed by its own event, and jobs wait for another */
+    if (pool->zygote >= 0)
+        (void)stoq_wire_send(pool->zygote, &out);
+    for (unsigned i = 0; i < pool->slot_count; i++)
+        if (pool->slots[i].state == STOQ_SLOT_IDLE)
+            stoq_slot_clear(&pool->slots[i]);
+    retry(pool, job);
     return 0;
 }
 
@@ -218,6 +257,8 @@ stoq_deal_message(struct stoq_pool *pool, struct stoq_slot *slot)
         return on_result(pool, slot);
     case STOQ_WIRE_FAILED:
         return on_failed(pool, slot);
+    case STOQ_WIRE_WANT:
+        return on_want(pool, slot);
     default:
         return -EPROTO;
     }
@@ -286,6 +327,10 @@ is_given_up(struct stoq_job *job, int status, const char *reason, char *text,
         (void)snprintf(text, size, "scanner was killed %u times", KILLS_MAX);
         return ++job->kills >= KILLS_MAX;
     }
+    if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+        (void)snprintf(text, size, "a worker did what the sandbox ends a scanner for");
+        return true;
+    }
     describe(status, reason, text, size);
     return ++job->crashes >= CRASHES_MAX;
 }
@@ -308,10 +353,5 @@ stoq_deal_crashed(struct stoq_pool *pool, struct stoq_job *job, int status,
         stoq_deal_fail(pool, job, STOQ_VERDICT_ERROR, text);
         return;
     }
-    job->next = NULL;
-    if (pool->retries.last)
-        pool->retries.last->next = job;
-    else
-        pool->retries.first = job;
-    pool->retries.last = job;
+    retry(pool, job);
 }

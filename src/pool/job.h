@@ -28,6 +28,7 @@ struct stoq_job {
     bool sent;                 /**< before is valid */
     unsigned crashes, changes; /**< times it took a scanner down; was found changed */
     unsigned kills;            /**< times its scanner was killed from outside */
+    unsigned wants;            /**< plugins it was found to need */
     struct stoq_outcome *outcome; /**< empty until the end */
     char *spare;                  /**< document for when there is no memory for one */
     struct stoq_wire_names names; /**< point into body */

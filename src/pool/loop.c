@@ -128,14 +128,63 @@ lose_zygote(struct stoq_pool *pool)
 int
 stoq_pool_adopt(struct stoq_pool *pool, int fd, const char *engine_id)
 {
+    struct stoq_wire_head clear = {.type = STOQ_WIRE_CLEAR};
+    struct stoq_wire_out out = {.head = &clear, .size = sizeof(clear)};
     int flags = fcntl(fd, F_GETFL);
 
+    /* those of a pool before us, in a process that died; it tells them from ours */
+    (void)stoq_wire_send(fd, &out);
     pool->zygote = fd;
     pool->zygote_number++;
     memcpy(pool->engine_id, engine_id, sizeof(pool->engine_id));
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
     return stoq_pool_watch(pool, fd, STOQ_EVENT_ZYGOTE, 0, pool->zygote_number);
+}
+
+/** Whether a scanner of zygote @p number is at work. */
+static bool
+has_work(const struct stoq_pool *pool, uint32_t number)
+{
+    for (unsigned i = 0; i < pool->slot_count; i++) {
+        if (pool->slots[i].job && pool->slots[i].zygote == number)
+            return true;
+    }
+    return false;
+}
+
+/** Let go of replaced zygotes with nothing left to do. */
+static void
+dismiss(struct stoq_pool *pool)
+{
+    for (unsigned i = 0; i < STOQ_RETIRED_MAX; i++) {
+        struct stoq_retired *r = &pool->retired[i];
+
+        if (r->fd >= 0 && !has_work(pool, r->number))
+            stoq_auto_close(&r->fd);
+    }
+}
+
+/** The zygote was replaced: hold it until its scanners are done. When too many are
+ * held, what the oldest one's scan is scanned again by others. */
+static void
+retire(struct stoq_pool *pool)
+{
+    struct stoq_retired *to = &pool->retired[0];
+
+    if (pool->zygote < 0)
+        return;
+    /* what it says from now on is of no interest */
+    (void)epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->zygote, NULL);
+    for (unsigned i = 0; i < STOQ_RETIRED_MAX; i++) {
+        struct stoq_retired *r = &pool->retired[i];
+
+        if (to->fd >= 0 && (r->fd < 0 || r->number < to->number))
+            to = r;
+    }
+    stoq_auto_close(&to->fd);
+    to->number = pool->zygote_number;
+    to->fd = STOQ_STEAL_FD(&pool->zygote);
 }
 
 /** @return whether the pool is to stop. */
@@ -160,7 +209,7 @@ on_wake(struct stoq_pool *pool)
     if (fd >= 0) {
         /* scans under way may end; their scanners are not used again */
         empty_slots(pool, false);
-        stoq_auto_close(&pool->zygote);
+        retire(pool);
         if (stoq_pool_adopt(pool, fd, engine_id) < 0)
             lose_zygote(pool);
     }
@@ -290,6 +339,7 @@ stoq_pool_main(void *arg)
         if (pool->zygote < 0 && !pool->zygote_lost)
             fail_waiting(pool, "the scanners' parent is gone");
         deal(pool);
+        dismiss(pool);
     }
     shut_down(pool);
     return NULL;

@@ -126,6 +126,7 @@ stoq_pool_stats(const struct stoq_pool *pool, struct stoq_pool_stats *out)
     uint64_t queued = atomic_load_explicit(&pool->queued, memory_order_relaxed);
     uint64_t all = atomic_load_explicit(&pool->unfinished, memory_order_relaxed);
 
+    out->scanners = pool->slot_count;
     out->queued = queued;
     out->running = all > queued ? all - queued : 0;
     out->scans = atomic_load_explicit(&pool->scans, memory_order_relaxed);
@@ -152,6 +153,8 @@ static void
 release_pool(struct stoq_pool *pool)
 {
     stoq_auto_close(&pool->zygote);
+    for (unsigned i = 0; i < STOQ_RETIRED_MAX; i++)
+        stoq_auto_close(&pool->retired[i].fd);
     if (pool->zygote_given)
         stoq_auto_close(&pool->new_zygote);
     stoq_auto_close(&pool->epoll);
@@ -221,6 +224,8 @@ stoq_pool_new(const struct stoq_pool_config *config, struct stoq_pool **out,
     if (pool->slot_count > SLOTS_MAX)
         pool->slot_count = SLOTS_MAX;
     pool->epoll = pool->wake = -1;
+    for (unsigned i = 0; i < STOQ_RETIRED_MAX; i++)
+        pool->retired[i].fd = -1;
     pool->zygote = STOQ_STEAL_FD(&zygote);
     r = init_sync(pool);
     if (r == 0)

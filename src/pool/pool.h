@@ -31,7 +31,8 @@ enum stoq_priority {
     STOQ_PRIORITY_SIDECAR = 1,    /**< somebody waits for a result */
     STOQ_PRIORITY_WRITTEN = 2,    /**< just written */
     STOQ_PRIORITY_DISCOVERED = 3, /**< nobody waits */
-    STOQ_PRIORITY_COUNT = 4
+    STOQ_PRIORITY_STALE = 4,      /**< known under older rules */
+    STOQ_PRIORITY_COUNT = 5
 };
 
 /** Bytes of one payload for the archivers. */
@@ -47,12 +48,14 @@ struct stoq_outcome {
     char scan_id[STOQ_UUID_SIZE];
     uint8_t sha256[STOQ_SHA256_SIZE];
     bool has_sha256;
-    bool reusable;        /**< for equal content under the same engine id */
-    bool reused;          /**< answered from the content cache, nothing was scanned */
-    char *document;       /**< compact JSON, NUL-terminated */
-    size_t document_size; /**< without the NUL */
-    struct stat st;       /**< of the descriptor, when its bytes had been read */
-    int payloads_fd;      /**< memfd with children to archive, or -1 */
+    bool reusable; /**< for equal content under the same engine id */
+    bool reused;   /**< answered from the content cache, nothing was scanned */
+    char
+        engine_id[STOQ_SHA256_HEX]; /**< of the zygote whose scanner had the job last */
+    char *document;                 /**< compact JSON, NUL-terminated */
+    size_t document_size;           /**< without the NUL */
+    struct stat st;  /**< of the descriptor, when its bytes had been read */
+    int payloads_fd; /**< memfd with children to archive, or -1 */
     struct stoq_extent *extents;
     size_t extent_count;
 };
@@ -115,6 +118,7 @@ struct stoq_pool_config {
 };
 
 struct stoq_pool_stats {
+    unsigned scanners; /**< at most, at a time */
     uint64_t queued, running, scans, reused, restarts, crashes, timeouts;
 };
 
@@ -126,7 +130,8 @@ void stoq_pool_free(struct stoq_pool *pool);
 /** Wait until no job is queued or running, at most @p timeout_ms (0 = for ever).
  *  @return 0 or -ETIMEDOUT. */
 int stoq_pool_drain(struct stoq_pool *pool, uint64_t timeout_ms);
-/** A zygote to fork from now on; @p fd taken. Threads: any. */
+/** A zygote to fork from now on; @p fd taken. Scans under way in scanners of the one
+ *  before are finished there, and it is let go with the last of them. Threads: any. */
 void stoq_pool_set_zygote(struct stoq_pool *pool, int fd, const char *engine_id);
 /** Queue a job. @return its id (> 0) through @p id when not NULL. Threads: any.
  *  On failure (-ENOMEM, -ECANCELED) done is not called. */

@@ -76,7 +76,8 @@ check_numbers(const struct stoq_job *job, const struct stoq_wire_msg *msg,
     bool wanted = (job->wire.flags & STOQ_WIRE_JOB_PAYLOADS) != 0;
 
     if (w->id != job->id || w->extents > STOQ_WIRE_EXTENTS_MAX ||
-        (w->flags & ~(STOQ_WIRE_RESULT_REUSABLE | STOQ_WIRE_RESULT_SHA256)) != 0)
+        (w->flags & ~(STOQ_WIRE_RESULT_REUSABLE | STOQ_WIRE_RESULT_SHA256 |
+                      STOQ_WIRE_RESULT_LAST)) != 0)
         return -EPROTO;
     if ((!wanted && w->extents > 0) || (w->extents == 0 && w->payloads > 0))
         return -EPROTO;

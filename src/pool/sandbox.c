@@ -1,185 +1,233 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A scanner's sandbox; see sandbox.h. A further measure (Landlock, seccomp, another
- * user) is one function and one row of the table. Order matters: what needs a file or a
- * privilege comes before what takes it away. Called by the scanner's only thread.
+ * The table of measures, and what is said of them; see sandbox.h. A further measure is
+ * one function and one row. Order matters: what needs a file or a privilege comes
+ * before what takes it away.
  */
 #include "pool/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "pool/sandbox_impl.h"
 #include "util/auto.h"
+#include "util/child.h"
 #include "util/io.h"
 
-/* Enough for standard error, the socket, a job's descriptors and a plugin's own. */
-#define MAX_FILES 128U
-/* What a scanner may write into memfds beside what it extracts and reports. */
-#define FILE_SLACK (64ULL << 20)
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-/** @return 1 in force, 0 does not apply, -errno refused. */
-typedef int (*measure_fn)(const struct stoq_limits *limits);
-
-static int
-set_limit(__rlimit_resource_t what, uint64_t value)
-{
-    struct rlimit r = {.rlim_cur = value, .rlim_max = value};
-
-    return setrlimit(what, &r) < 0 ? -errno : 1;
-}
-
-/** When memory runs out, a scanner goes first: its scan is repeated, nobody else's. */
-static int
-prefer_oom(const struct stoq_limits *limits)
-{
-    STOQ_AUTOCLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    int r;
-
-    (void)limits;
-    if (fd < 0)
-        return -errno;
-    r = stoq_write_full(fd, "500", 3);
-    return r < 0 ? r : 1;
-}
-
-/** Bytes of private writable memory now: the field of /proc/self/statm that the kernel
- *  holds against RLIMIT_DATA (plus the stack). */
-static int
-data_now(uint64_t *out)
-{
-    STOQ_AUTOFCLOSE FILE *f = fopen("/proc/self/statm", "re");
-    unsigned long long pages = 0;
-    long page = sysconf(_SC_PAGESIZE);
-
-    if (!f || page <= 0)
-        return -EIO;
-    if (fscanf(f, "%*u %*u %*u %*u %*u %llu", &pages) != 1)
-        return -EIO;
-    *out = pages * (unsigned long long)page;
-    return 0;
-}
-
-/** RLIMIT_DATA, not RLIMIT_AS: the latter counts the mapped payload, however large, and
- *  so would refuse big files rather than greedy plugins. */
-static int
-limit_memory(const struct stoq_limits *limits)
-{
-    uint64_t now = 0, sum;
-    int r;
-
-    if (SANITIZED || limits->memory_bytes == 0)
-        return 0;
-    r = data_now(&now);
-    if (r < 0)
-        return r;
-    if (__builtin_add_overflow(now, limits->memory_bytes, &sum))
-        return 0;
-    return set_limit(RLIMIT_DATA, sum);
-}
-
-/** Memory behind memfds is nobody's data segment. */
-static int
-limit_file_size(const struct stoq_limits *limits)
-{
-    uint64_t sum;
-
-    if (limits->extracted_bytes == 0 || limits->response_bytes == 0 ||
-        __builtin_add_overflow(limits->extracted_bytes, limits->response_bytes, &sum) ||
-        __builtin_add_overflow(sum, FILE_SLACK, &sum))
-        return 0;
-    return set_limit(RLIMIT_FSIZE, sum);
-}
-
-static int
-limit_files(const struct stoq_limits *limits)
-{
-    (void)limits;
-    return set_limit(RLIMIT_NOFILE, MAX_FILES);
-}
-
-/** A core file would hold the payload, and take seconds to write. */
-static int
-no_core(const struct stoq_limits *limits)
-{
-    (void)limits;
-    return set_limit(RLIMIT_CORE, 0);
-}
-
-static int
-clear_environment(const struct stoq_limits *limits)
-{
-    (void)limits;
-    return clearenv() != 0 ? -ENOMEM : 1;
-}
-
-static int
-no_new_privileges(const struct stoq_limits *limits)
-{
-    (void)limits;
-    return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0 ? -errno : 1;
-}
-
-/** Scanners share a user: none may be traced by another. */
-static int
-not_dumpable(const struct stoq_limits *limits)
-{
-    (void)limits;
-    return prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL) < 0 ? -errno : 1;
-}
+/** When a measure applies, and what its absence means under sandbox = require. */
+enum kind {
+    LIMIT,   /**< also under sandbox = off */
+    NEEDED,  /**< not under off */
+    DOUBLED, /**< not under off; the system call filter is enough in its place */
+};
 
 static const struct {
     const char *name;
-    measure_fn apply;
+    enum kind kind;
+    int (*apply)(struct stoq_sandbox *s);
 } measures[] = {
-    {"oom-score", prefer_oom},
-    {"memory-limit", limit_memory},
-    {"file-size-limit", limit_file_size},
-    {"open-files-limit", limit_files},
-    {"no-core", no_core},
-    {"no-environment", clear_environment},
-    {"no-new-privileges", no_new_privileges},
-    {"not-dumpable", not_dumpable},
+    {"oom-score", LIMIT, stoq_sandbox_oom},
+    {"memory-limit", LIMIT, stoq_sandbox_memory},
+    {"file-size-limit", LIMIT, stoq_sandbox_file_size},
+    {"open-files-limit", LIMIT, stoq_sandbox_open_files},
+    {"no-core", LIMIT, stoq_sandbox_no_core},
+    {"no-environment", LIMIT, stoq_sandbox_environment},
+    {"no-processes", NEEDED, stoq_sandbox_processes},
+    {"no-network", DOUBLED, stoq_sandbox_network},
+    {"empty-root", DOUBLED, stoq_sandbox_empty_root},
+    {"own-user", NEEDED, stoq_sandbox_own_user},
+    {"no-capabilities", NEEDED, stoq_sandbox_no_capabilities},
+    {"no-new-privileges", LIMIT, stoq_sandbox_no_new_privileges},
+    {"not-dumpable", LIMIT, stoq_sandbox_not_dumpable},
+    {"landlock", NEEDED, stoq_sandbox_landlock},
+    {"syscall-filter", NEEDED, stoq_sandbox_seccomp},
 };
 
-void
-stoq_sandbox_enter(const struct stoq_limits *limits, struct stoq_sandbox_report *report)
+_Static_assert(STOQ_ARRAY_SIZE(measures) <= STOQ_SANDBOX_MEASURES, "one bit each");
+
+static bool
+is_mode(const struct stoq_sandbox *s, const char *mode)
 {
+    return strcmp(s->config->sandbox, mode) == 0;
+}
+
+int
+stoq_sandbox_new(const struct stoq_config *config, const struct stoq_strv *scratch,
+                 struct stoq_sandbox **out)
+{
+    struct stoq_sandbox *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return -ENOMEM;
+    s->config = config;
+    s->limits = &config->limits;
+    s->scratch = scratch;
+    s->root = -1;
+    if (!is_mode(s, "off")) {
+        stoq_sandbox_files_prepare(s);
+        stoq_sandbox_seccomp_prepare(s);
+        stoq_sandbox_identity_prepare(s);
+    }
+    *out = s;
+    return 0;
+}
+
+bool
+stoq_sandbox_closes(const struct stoq_sandbox *s)
+{
+    return !STOQ_SANITIZED && !is_mode(s, "off");
+}
+
+void
+stoq_sandbox_renew(struct stoq_sandbox *s)
+{
+    if (!is_mode(s, "off"))
+        stoq_sandbox_seccomp_prepare(s);
+}
+
+void
+stoq_sandbox_enter(struct stoq_sandbox *s, struct stoq_sandbox_report *report)
+{
+    bool off = is_mode(s, "off");
+
     memset(report, 0, sizeof(*report));
     for (size_t i = 0; i < STOQ_ARRAY_SIZE(measures); i++) {
-        int r = measures[i].apply(limits);
+        int r = off && measures[i].kind != LIMIT ? 0 : measures[i].apply(s);
 
         if (r > 0)
             report->applied |= 1U << i;
-        else if (r < 0)
+        else if (r < 0) {
             report->failed |= 1U << i;
+            report->why[i] = r > -UINT8_MAX ? (uint8_t)-r : (uint8_t)EIO;
+        }
     }
 }
 
-size_t
-stoq_sandbox_count(void)
+/* --------------------------------------------------------------------------- trial */
+
+static int
+try_main(void *arg, int sock, pid_t parent)
 {
-    return STOQ_ARRAY_SIZE(measures);
+    struct stoq_sandbox_report report;
+
+    if (stoq_child_follow_parent(parent) < 0)
+        return 1;
+    stoq_sandbox_enter(arg, &report);
+    return stoq_msg_send(sock, &report, sizeof(report), NULL, 0) < 0 ? 1 : 0;
 }
 
-const char *
-stoq_sandbox_name(size_t i)
+int
+stoq_sandbox_try(struct stoq_sandbox *s, struct stoq_sandbox_report *report)
 {
-    return i < STOQ_ARRAY_SIZE(measures) ? measures[i].name : "unknown";
+    STOQ_AUTOCLOSE int sock = -1;
+    struct stoq_sandbox_report got;
+    size_t nfds = 0;
+    pid_t pid = 0;
+    ssize_t n;
+    int r = stoq_child_spawn(try_main, s, &pid, &sock, NULL);
+
+    if (r < 0)
+        return r;
+    n = stoq_msg_recv(sock, &got, sizeof(got), NULL, &nfds);
+    stoq_child_end(pid, 1000);
+    if (n != (ssize_t)sizeof(got))
+        return n < 0 ? (int)n : -EIO;
+    *report = got;
+    return 0;
+}
+
+/* ------------------------------------------------------------------------- reports */
+
+static const char *
+why(const struct stoq_sandbox_report *report, size_t i)
+{
+    return strerror(report->why[i]);
+}
+
+bool
+stoq_sandbox_unmet(const struct stoq_sandbox *s,
+                   const struct stoq_sandbox_report *report, char *text, size_t size)
+{
+    size_t filter = STOQ_ARRAY_SIZE(measures) - 1;
+    bool filtered = report->applied & (1U << filter);
+
+    if (!is_mode(s, "require"))
+        return false;
+    for (size_t i = 0; i < STOQ_ARRAY_SIZE(measures); i++) {
+        if (!(report->failed & (1U << i)) || (measures[i].kind == DOUBLED && filtered))
+            continue;
+        (void)snprintf(text, size, "sandbox=require: %s is not available: %s",
+                       measures[i].name, why(report, i));
+        return true;
+    }
+    if (!filtered) {
+        (void)snprintf(text, size,
+                       "sandbox=require: this build is for a sanitizer, which the "
+                       "sandbox would hinder");
+        return true;
+    }
+    return false;
+}
+
+bool
+stoq_sandbox_limits_memory(const struct stoq_sandbox_report *report)
+{
+    for (size_t i = 0; i < STOQ_ARRAY_SIZE(measures); i++)
+        if (measures[i].apply == stoq_sandbox_memory)
+            return report->applied & (1U << i);
+    return false;
+}
+
+json_t *
+stoq_sandbox_describe(const struct stoq_sandbox *s,
+                      const struct stoq_sandbox_report *report)
+{
+    json_t *on = json_array(), *refused = json_object(), *off = json_array();
+
+    for (size_t i = 0; i < STOQ_ARRAY_SIZE(measures); i++) {
+        if (report->failed & (1U << i))
+            (void)json_object_set_new(refused, measures[i].name,
+                                      json_string(why(report, i)));
+        else
+            (void)json_array_append_new(report->applied & (1U << i) ? on : off,
+                                        json_string(measures[i].name));
+    }
+    return json_pack("{s:s, s:o, s:o, s:o}", "mode", s->config->sandbox, "in_force", on,
+                     "refused", refused, "off", off);
+}
+
+void
+stoq_sandbox_tell(const struct stoq_sandbox *s,
+                  const struct stoq_sandbox_report *report, char *text, size_t size)
+{
+    const struct {
+        const char *title;
+        uint32_t set;
+    } parts[] = {
+        {"in force:", report->applied},
+        {"; refused:", report->failed},
+        {"; off:", ~(report->applied | report->failed)},
+    };
+    size_t at = 0;
+
+    (void)s;
+    for (size_t p = 0; p < STOQ_ARRAY_SIZE(parts); p++) {
+        const char *title = parts[p].title;
+
+        for (size_t i = 0; i < STOQ_ARRAY_SIZE(measures) && at < size; i++) {
+            bool failed = report->failed & (1U << i);
+            int n;
+
+            if (!(parts[p].set & (1U << i)))
+                continue;
+            n = snprintf(text + at, size - at, "%s %s%s%s%s", title, measures[i].name,
+                         failed ? " (" : "", failed ? why(report, i) : "",
+                         failed ? ")" : "");
+            at += n > 0 ? (size_t)n : 0;
+            title = ",";
+        }
+    }
 }

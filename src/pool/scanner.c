@@ -6,14 +6,20 @@
 #include "pool/scanner.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "core/engine.h"
+#include "plugin/loader.h"
 #include "pool/roots.h"
 #include "pool/sandbox.h"
+#include "pool/spare.h"
+#include "pool/wear.h"
 #include "pool/wire.h"
 #include "util/auto.h"
 #include "util/json.h"
@@ -33,6 +39,10 @@ struct scanner {
     char *big;                /* its body, when that came in a memfd */
     struct stoq_wire_names names;
     int fd;
+    bool last; /* end after this job */
+    bool memory_limited;
+    uint64_t peak; /* memory when the sandbox closed, bytes */
+    struct stoq_wear wear;
 };
 
 /** What is handed back for the archivers. */
@@ -120,9 +130,11 @@ keep_children(const struct stoq_request *request, struct kept *kept)
     size_t count = stoq_request_count(request);
 
     kept->extents = calloc(count ? count : 1, sizeof(*kept->extents));
-    kept->fd = memfd_create("stoq-payloads", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (!kept->extents || kept->fd < 0)
-        return kept->extents ? -errno : -ENOMEM;
+    if (!kept->extents)
+        return -ENOMEM;
+    kept->fd = stoq_spare_take("stoq-payloads");
+    if (kept->fd < 0)
+        return kept->fd;
     for (size_t i = 1; i < count && i <= UINT32_MAX; i++) {
         struct stoq_wire_extent *e = &kept->extents[kept->count];
         const void *data;
@@ -144,8 +156,18 @@ keep_children(const struct stoq_request *request, struct kept *kept)
     return stoq_wire_seal(kept->fd);
 }
 
+/** A scanner whose memory files are used up, which has grown, or in which somebody
+ * tried what the sandbox refuses, is replaced after its answer. */
+static bool
+is_last(struct scanner *s)
+{
+    s->last =
+        stoq_spare_low() || stoq_sandbox_refused() > 0 || stoq_wear_is_worn(&s->wear);
+    return s->last;
+}
+
 static int
-send_result(const struct scanner *s, const struct stoq_response *response,
+send_result(struct scanner *s, const struct stoq_response *response,
             const struct kept *kept)
 {
     STOQ_AUTOFREE char *text = stoq_response_text(response, false);
@@ -166,6 +188,8 @@ send_result(const struct scanner *s, const struct stoq_response *response,
     }
     if (stoq_response_reusable(response))
         w.flags |= STOQ_WIRE_RESULT_REUSABLE;
+    if (is_last(s))
+        w.flags |= STOQ_WIRE_RESULT_LAST;
     out.body[0].iov_base = kept->extents;
     out.body[0].iov_len = kept->count * sizeof(*kept->extents);
     out.body[1].iov_base = text;
@@ -253,10 +277,34 @@ new_request(struct scanner *s, struct stoq_request **out, struct stoq_error *err
     return r;
 }
 
+/** Most memory this process ever had, in bytes. */
+static uint64_t
+peak(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_SELF, &u) < 0 ? 0 : (uint64_t)u.ru_maxrss * 1024;
+}
+
+/** Whether memory ran out, when that was @p before: a worker that was refused some may
+ *  have gone on without a word. The payload's own pages are not of that memory. */
+static bool
+used_up(const struct scanner *s, uint64_t before)
+{
+    uint64_t now = peak(), most = s->limits->memory_bytes;
+    struct stat st;
+
+    if (!s->memory_limited || now <= before || fstat(s->fd, &st) < 0)
+        return false;
+    return now - s->peak > most - most / 16 + (uint64_t)st.st_size;
+}
+
 static int
 scan(struct scanner *s, struct stoq_request *request, struct stoq_response **out,
      struct stoq_error *err)
 {
+    uint64_t before = peak();
+    int r;
     const char *dispatch[STOQ_WIRE_DISPATCH_MAX + 1];
     const char *at = s->names.dispatch;
     uint32_t n = s->msg.u.job.dispatch;
@@ -266,7 +314,12 @@ scan(struct scanner *s, struct stoq_request *request, struct stoq_response **out
         at += strlen(at) + 1;
     }
     dispatch[n] = NULL;
-    return stoq_engine_scan(s->stoq, request, n > 0 ? dispatch : NULL, out, err);
+    r = stoq_engine_scan(s->stoq, request, n > 0 ? dispatch : NULL, out, err);
+    if (r == 0 && used_up(s, before))
+        r = stoq_error_set(err, STOQ_ERROR_LIMIT, -ENOMEM,
+                           "the scan used up its memory of %llu bytes",
+                           (unsigned long long)s->limits->memory_bytes);
+    return r;
 }
 
 /** Bytes that no worker will look at are not hashed either. */
@@ -338,6 +391,7 @@ serve_job(struct scanner *s)
     int r = open_job(s);
 
     if (r == 0) {
+        stoq_sandbox_begin_scan();
         arm_timers(s, true);
         r = answer_job(s, &err);
         arm_timers(s, false);
@@ -345,6 +399,7 @@ serve_job(struct scanner *s)
     if (r < 0 && r != -EPIPE && s->msg.u.head.type == STOQ_WIRE_JOB) {
         (void)stoq_error_set(&err, STOQ_ERROR_SYSTEM, r, "cannot scan: %s",
                              strerror(-r));
+        s->last = true;
         r = send_failed(s, r, &err);
     }
     stoq_auto_close(&s->fd);
@@ -353,27 +408,76 @@ serve_job(struct scanner *s)
     return r;
 }
 
-int
-stoq_scanner_main(struct stoq *stoq, int sock)
-{
-    static struct scanner s; /* 33 KiB, too much for some stacks beside a plugin's */
-    struct stoq_sandbox_report report;
-    struct stoq_wire_hello hello = {.head.type = STOQ_WIRE_HELLO};
-    int r;
+static struct scanner the_scanner; /* 33 KiB, too much for some stacks */
 
-    s.stoq = stoq;
-    s.limits = &stoq_engine_config(stoq)->limits;
-    s.sock = sock;
-    s.fd = -1;
-    stoq_sandbox_enter(s.limits, &report);
+/** In a signal handler: a worker does not stop trying. */
+static void
+give_up(const char *what)
+{
+    struct stoq_error err = {.kind = STOQ_ERROR_PLUGIN};
+
+    (void)snprintf(err.message, sizeof(err.message),
+                   "a worker goes on trying what the sandbox refuses: %s", what);
+    (void)send_failed(&the_scanner, -EPERM, &err);
+    _exit(0);
+}
+
+/** A worker is asked for that was not loaded before the sandbox closed. */
+static void
+want(const char *name)
+{
+    struct stoq_wire_want w = {
+        .head.type = STOQ_WIRE_WANT,
+        .id = the_scanner.msg.u.job.id,
+    };
+
+    (void)snprintf(w.name, sizeof(w.name), "%s", name);
+    (void)send_head(the_scanner.sock, &w.head, sizeof(w));
+    _exit(0);
+}
+
+static int
+begin(struct stoq_sandbox *sandbox, int sock)
+{
+    struct stoq_wire_hello hello = {.head.type = STOQ_WIRE_HELLO};
+    struct stoq_sandbox_report report;
+    char text[128];
+    int r = stoq_spare_fill();
+
+    if (r < 0)
+        return r;
+    stoq_sandbox_on_flood(give_up);
+    stoq_call_watch(stoq_sandbox_take_refused);
+    stoq_engine_close(the_scanner.stoq, want);
+    stoq_wear_begin(&the_scanner.wear, the_scanner.limits->memory_bytes);
+    stoq_sandbox_enter(sandbox, &report);
+    if (stoq_sandbox_unmet(sandbox, &report, text, sizeof(text))) {
+        STOQ_ERROR("%s", text);
+        return -EPERM;
+    }
+    the_scanner.memory_limited = stoq_sandbox_limits_memory(&report);
+    the_scanner.peak = peak();
     hello.applied = report.applied;
     hello.failed = report.failed;
-    r = send_head(sock, &hello.head, sizeof(hello));
-    while (r == 0) {
-        r = stoq_wire_recv(sock, &s.msg);
+    return send_head(sock, &hello.head, sizeof(hello));
+}
+
+int
+stoq_scanner_main(struct stoq *stoq, struct stoq_sandbox *sandbox, int sock)
+{
+    struct scanner *s = &the_scanner;
+    int r;
+
+    s->stoq = stoq;
+    s->limits = &stoq_engine_config(stoq)->limits;
+    s->sock = sock;
+    s->fd = -1;
+    r = begin(sandbox, sock);
+    while (r == 0 && !s->last) {
+        r = stoq_wire_recv(sock, &s->msg);
         if (r <= 0)
             break;
-        r = serve_job(&s);
+        r = serve_job(s);
     }
     return r < 0 && r != -EPIPE && r != -ECONNRESET ? 1 : 0;
 }

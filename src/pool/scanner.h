@@ -9,8 +9,10 @@
 
 #include <stoq/stoq.h>
 
-/** Enter the sandbox, then serve @p sock until its other end closes. @return the exit
+struct stoq_sandbox;
+
+/** Enter @p sandbox, then serve @p sock until its other end closes. @return the exit
  *  status of the process. */
-int stoq_scanner_main(struct stoq *stoq, int sock);
+int stoq_scanner_main(struct stoq *stoq, struct stoq_sandbox *sandbox, int sock);
 
 #endif

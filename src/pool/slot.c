@@ -80,6 +80,7 @@ stoq_slot_fill(struct stoq_pool *pool, struct stoq_slot *slot, uint64_t now)
         return;
     slot->generation = ++pool->last_generation;
     slot->zygote = pool->zygote_number;
+    memcpy(slot->engine_id, pool->engine_id, sizeof(slot->engine_id));
     w.token = ((uint64_t)pool->nonce << 32) | slot->generation;
     if (stoq_wire_send(pool->zygote, &out) < 0)
         slot->until = now + BACKOFF_MIN_MS; /* full, or dead, which epoll will tell */

@@ -31,8 +31,9 @@ enum stoq_slot_state {
 
 struct stoq_slot {
     enum stoq_slot_state state;
-    uint32_t generation; /**< of the occupant; tells late events apart */
-    uint32_t zygote;     /**< number of the zygote it came from */
+    uint32_t generation;             /**< of the occupant; tells late events apart */
+    uint32_t zygote;                 /**< number of the zygote it came from */
+    char engine_id[STOQ_SHA256_HEX]; /**< of that zygote */
     int sock, pidfd;
     pid_t pid;
     struct stoq_job *job;
@@ -43,6 +44,14 @@ struct stoq_slot {
     unsigned failures; /**< occupants in a row that died without having done a job */
     char reason[64];   /**< why it was killed, or "" */
 };
+
+/** A zygote that was replaced and whose scanners have work yet: its socket is held, for
+ *  they end with it. */
+struct stoq_retired {
+    int fd; /**< -1 = none */
+    uint32_t number;
+};
+#define STOQ_RETIRED_MAX 4U
 
 struct stoq_pool {
     /* constant */
@@ -70,12 +79,12 @@ struct stoq_pool {
     int zygote; /**< control socket, or -1 */
     uint32_t zygote_number;
     char engine_id[STOQ_SHA256_HEX];
+    struct stoq_retired retired[STOQ_RETIRED_MAX];
     uint32_t nonce; /**< upper half of fork tokens */
     uint32_t last_generation;
     struct stoq_slot *slots;
     struct stoq_queue_list retries; /**< jobs for a fresh scanner */
     struct stoq_wire_msg msg;
-    bool told_sandbox;
 
     atomic_ullong queued, unfinished; /**< as queue.count and pending */
     atomic_ullong scans, reused, restarts, crashes, timeouts;

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "pool/spare.h"
 #include "util/auto.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -32,6 +33,9 @@ static const struct shape {
     [STOQ_WIRE_HASHED] = {sizeof(struct stoq_wire_hashed), false},
     [STOQ_WIRE_RESULT] = {sizeof(struct stoq_wire_result), true},
     [STOQ_WIRE_FAILED] = {sizeof(struct stoq_wire_failed), false},
+    [STOQ_WIRE_WANT] = {sizeof(struct stoq_wire_want), false},
+    [STOQ_WIRE_LOAD] = {sizeof(struct stoq_wire_want), false},
+    [STOQ_WIRE_CLEAR] = {sizeof(struct stoq_wire_head), false},
 };
 
 bool
@@ -54,11 +58,11 @@ stoq_wire_seal(int fd)
 static int
 body_memfd(const struct stoq_wire_out *out, int *fd)
 {
-    STOQ_AUTOCLOSE int f = memfd_create("stoq-body", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    STOQ_AUTOCLOSE int f = stoq_spare_take("stoq-body");
     int r;
 
     if (f < 0)
-        return -errno;
+        return f;
     for (size_t i = 0; i < STOQ_ARRAY_SIZE(out->body); i++) {
         r = stoq_write_full(f, out->body[i].iov_base, out->body[i].iov_len);
         if (r < 0)

@@ -30,6 +30,8 @@
 #define STOQ_WIRE_JOB_MAX (16U << 20)
 /** Most names in a job's start dispatch. */
 #define STOQ_WIRE_DISPATCH_MAX 256U
+/** Room for the name of a plugin. */
+#define STOQ_WIRE_NAME 128
 /** Most payloads handed back for archiving. */
 #define STOQ_WIRE_EXTENTS_MAX (1U << 20)
 
@@ -50,7 +52,11 @@ enum stoq_wire_type {
     STOQ_WIRE_HASHED = 10,
     STOQ_WIRE_RESULT = 11, /**< one descriptor when extents > 0; body: extents, text */
     STOQ_WIRE_FAILED = 12,
-    STOQ_WIRE_TYPE_END = 13
+    STOQ_WIRE_WANT = 13, /**< a plugin that is not loaded; the scanner ends now */
+    /* holder to zygote */
+    STOQ_WIRE_LOAD = 14,
+    STOQ_WIRE_CLEAR = 15, /**< end the scanners there are: their pool is gone */
+    STOQ_WIRE_TYPE_END = 16
 };
 
 /** The body is in the last descriptor of the message. */
@@ -130,8 +136,16 @@ struct stoq_wire_hashed {
     uint8_t sha256[STOQ_SHA256_SIZE];
 };
 
+/** WANT; LOAD uses name alone. */
+struct stoq_wire_want {
+    struct stoq_wire_head head;
+    uint64_t id;
+    char name[STOQ_WIRE_NAME]; /**< NUL-terminated */
+};
+
 #define STOQ_WIRE_RESULT_REUSABLE 1U
 #define STOQ_WIRE_RESULT_SHA256   2U
+#define STOQ_WIRE_RESULT_LAST     4U /**< the scanner ends now */
 
 /** Body: extents (struct stoq_wire_extent), then the document without a NUL. */
 struct stoq_wire_result {
@@ -170,6 +184,7 @@ struct stoq_wire_msg {
         struct stoq_wire_hashed hashed;
         struct stoq_wire_result result;
         struct stoq_wire_failed failed;
+        struct stoq_wire_want want;
         unsigned char bytes[STOQ_WIRE_FIXED + STOQ_WIRE_INLINE];
     } u;
     size_t fixed; /**< where an inline body starts */

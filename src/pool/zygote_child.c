@@ -15,6 +15,8 @@
 
 #include "core/config.h"
 #include "core/engine.h"
+#include "pool/relay.h"
+#include "pool/sandbox.h"
 #include "pool/scanner.h"
 #include "pool/wire.h"
 #include "util/auto.h"
@@ -26,8 +28,14 @@
 struct zygote {
     const struct stoq_zygote_setup *setup;
     struct stoq *stoq;
+    struct stoq_sandbox *sandbox;
+    struct stoq_strv scratch;
+    struct stoq_sandbox_report report; /* of a trial */
+    struct stoq_relay relay;
     int control;
     int children; /* signalfd */
+    pid_t *scanners;
+    size_t count, room;
 };
 
 static void
@@ -94,6 +102,35 @@ load(struct zygote *z, struct stoq_error *err)
     return 0;
 }
 
+/** Make the sandbox, and try it, so that what it lacks is known before the first scan.
+ */
+static int
+close_sandbox(struct zygote *z, struct stoq_error *err)
+{
+    char text[1024] = "";
+    int r = stoq_engine_scratch(z->stoq, &z->scratch);
+
+    if (r == 0)
+        r = stoq_sandbox_new(stoq_engine_config(z->stoq), &z->scratch, &z->sandbox);
+    if (r == 0)
+        r = stoq_sandbox_try(z->sandbox, &z->report);
+    if (r < 0)
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "cannot try the sandbox: %s",
+                              strerror(-r));
+    if (stoq_sandbox_unmet(z->sandbox, &z->report, text, sizeof(text)))
+        return stoq_error_set(err, STOQ_ERROR_CONFIG, -EPERM, "%s", text);
+    if (stoq_sandbox_closes(z->sandbox) && stoq_relay_open(&z->relay) < 0)
+        STOQ_WARN("scanners write to standard error themselves");
+    stoq_sandbox_tell(z->sandbox, &z->report, text, sizeof(text));
+    if (z->report.failed)
+        STOQ_WARN("sandbox of scanners, %s", text);
+    else if (z->setup->label)
+        STOQ_INFO("sandbox of scanners, %s", text);
+    else
+        STOQ_DEBUG("sandbox of scanners, %s", text);
+    return 0;
+}
+
 static int
 send_ready(struct zygote *z)
 {
@@ -101,8 +138,12 @@ send_ready(struct zygote *z)
     struct stoq_wire_out out = {.head = &w.head, .size = sizeof(w)};
     const char *id = stoq_engine_id(z->stoq);
     json_t *facts = stoq_engine_facts(z->stoq);
-    STOQ_AUTOFREE char *text = facts ? stoq_json_dump(facts, false) : NULL;
+    STOQ_AUTOFREE char *text = NULL;
 
+    if (facts &&
+        json_object_set_new(facts, "sandbox",
+                            stoq_sandbox_describe(z->sandbox, &z->report)) == 0)
+        text = stoq_json_dump(facts, false);
     json_decref(facts);
     if (!text)
         return -ENOMEM;
@@ -123,11 +164,48 @@ become_scanner(void *arg, int sock, pid_t parent)
         return 1;
     (void)close(z->control);
     (void)close(z->children);
+    stoq_relay_join(&z->relay);
     set_up_log(z->setup, false);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     show_title(z->setup, "scanner");
-    return stoq_scanner_main(z->stoq, sock);
+    return stoq_scanner_main(z->stoq, z->sandbox, sock);
+}
+
+static bool
+note_scanner(struct zygote *z, pid_t pid)
+{
+    if (z->count == z->room) {
+        size_t room = z->room ? z->room * 2 : 16;
+        pid_t *more = realloc(z->scanners, room * sizeof(*more));
+
+        if (!more)
+            return false;
+        z->scanners = more;
+        z->room = room;
+    }
+    z->scanners[z->count++] = pid;
+    return true;
+}
+
+static void
+forget_scanner(struct zygote *z, pid_t pid)
+{
+    for (size_t i = 0; i < z->count; i++) {
+        if (z->scanners[i] == pid) {
+            z->scanners[i] = z->scanners[--z->count];
+            return;
+        }
+    }
+}
+
+/** Of the scanners of a pool that is gone nobody watches the time. They are not reaped
+ *  yet, so the numbers are still theirs. */
+static void
+clear_scanners(const struct zygote *z)
+{
+    for (size_t i = 0; i < z->count; i++)
+        (void)kill(z->scanners[i], SIGKILL);
 }
 
 /** @return the pid, with the pool's descriptors in @p out, or -errno. */
@@ -141,10 +219,11 @@ fork_scanner(struct zygote *z, int out[2])
         return r;
     /* not reaped yet, so the number is still that process */
     out[1] = (int)syscall(SYS_pidfd_open, pid, 0U);
-    if (out[1] < 0) {
-        int saved = errno;
+    if (out[1] < 0 || !note_scanner(z, pid)) {
+        int saved = out[1] < 0 ? errno : ENOMEM;
 
         (void)kill(pid, SIGKILL);
+        stoq_auto_close(&out[1]);
         return -saved;
     }
     return pid;
@@ -186,8 +265,27 @@ reap(struct zygote *z)
         return -errno;
     while (r == 0 && (w.pid = waitpid(-1, &status, WNOHANG)) > 0) {
         w.status = status;
+        forget_scanner(z, w.pid);
         r = stoq_wire_send(z->control, &out);
     }
+    return r;
+}
+
+/** A scan needs a plugin that was not loaded; scanners forked from now on have it, or
+ *  know why not. It may be one that makes temporary files. */
+static int
+serve_load(struct zygote *z, const char *name)
+{
+    const struct stoq_catalogue *all = stoq_engine_catalogue(z->stoq);
+    struct stoq_error err = {.code = 0};
+    int r;
+
+    if (!stoq_catalogue_find(all, name))
+        return 0;
+    if (stoq_load_plugin(z->stoq, name, &err) < 0)
+        STOQ_DEBUG("cannot load %s: %s", name, err.message);
+    r = stoq_engine_scratch(z->stoq, &z->scratch);
+    stoq_sandbox_renew(z->sandbox);
     return r;
 }
 
@@ -203,6 +301,14 @@ serve_control(struct zygote *z)
         return r == -EAGAIN ? 0 : r;
     if (msg.u.head.type == STOQ_WIRE_FORK)
         return serve_fork(z, msg.u.fork.token);
+    if (msg.u.head.type == STOQ_WIRE_LOAD) {
+        msg.u.want.name[sizeof(msg.u.want.name) - 1] = '\0';
+        return serve_load(z, msg.u.want.name);
+    }
+    if (msg.u.head.type == STOQ_WIRE_CLEAR) {
+        clear_scanners(z);
+        return 0;
+    }
     stoq_wire_close(&msg);
     return -EPROTO;
 }
@@ -210,16 +316,19 @@ serve_control(struct zygote *z)
 static int
 serve(struct zygote *z)
 {
-    struct pollfd p[2] = {
+    struct pollfd p[3] = {
         {.fd = z->control, .events = POLLIN},
         {.fd = z->children, .events = POLLIN},
+        {.fd = z->relay.in, .events = POLLIN},
     };
 
     for (;;) {
         int r = 0;
 
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
+        if (poll(p, 3, -1) < 0 && errno != EINTR)
             return -errno;
+        if (p[2].revents)
+            stoq_relay_pump(&z->relay);
         /* endings first: they make room for what is asked next */
         if (p[1].revents)
             r = reap(z);
@@ -247,7 +356,10 @@ int
 stoq_zygote_main(void *arg, int control, pid_t parent)
 {
     const struct stoq_zygote_setup *setup = arg;
-    struct zygote z = {.setup = setup, .control = STOQ_CHILD_CONTROL, .children = -1};
+    struct zygote z = {.setup = setup,
+                       .relay = STOQ_RELAY_INIT,
+                       .control = STOQ_CHILD_CONTROL,
+                       .children = -1};
     struct stoq_error err = {.code = 0};
     int r;
 
@@ -259,6 +371,8 @@ stoq_zygote_main(void *arg, int control, pid_t parent)
     set_up_log(setup, true);
     r = load(&z, &err);
     if (r == 0)
+        r = close_sandbox(&z, &err);
+    if (r == 0)
         r = watch_children(&z);
     if (r < 0) {
         (void)stoq_error_set(&err, STOQ_ERROR_SYSTEM, r, "cannot start: %s",
@@ -269,5 +383,7 @@ stoq_zygote_main(void *arg, int control, pid_t parent)
     r = send_ready(&z);
     if (r == 0)
         r = serve(&z);
+    if (z.relay.in >= 0)
+        stoq_relay_pump(&z.relay);
     return r == -EPIPE || r == -ECONNRESET ? 0 : 1;
 }

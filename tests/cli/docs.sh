@@ -79,9 +79,10 @@ done
 words=$SOURCE/fs/option_words.c
 sed -n 's/.*{"\([a-z_]*\)", WORD_.*/\1/p' "$words" >"$WORK/there"
 grep -q '"on_"' "$words" && echo on_VERDICT >>"$WORK/there"
+grep -q '"sandbox"' "$words" && echo sandbox >>"$WORK/there"
 section "$docs/stoqfs.1.scd" "MOUNT OPTIONS" >"$WORK/section"
 terms <"$WORK/section" >"$WORK/terms"
-grep -vxE 'allow|deny|scanned|all|hidden|off|cached|strict|auto' "$WORK/terms" >"$WORK/said"
+grep -vxE 'allow|deny|require|scanned|all|hidden|off|cached|strict|auto|lenient|on' "$WORK/terms" >"$WORK/said"
 same "stoqfs -o" "$WORK/said" "$WORK/there"
 for table in fuse_words mount_words; do
     sed -n "/ $table\[\]/,/};/p" "$words" | grep -oE '"[^"]+"' |

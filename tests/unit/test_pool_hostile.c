@@ -289,8 +289,10 @@ play_zygote(void *arg)
 {
     (void)arg;
     while (stoq_wire_recv(liar.control, &msg) == 1) {
-        int sock = answer_fork(msg.u.fork.token);
+        int sock = -1;
 
+        if (msg.u.head.type == STOQ_WIRE_FORK)
+            sock = answer_fork(msg.u.fork.token);
         if (sock >= 0)
             play_scanner(sock);
     }
@@ -391,8 +393,10 @@ play_nursery(void *arg)
 {
     (void)arg;
     while (stoq_wire_recv(nursery.control, &msg) == 1) {
-        int sock = bear(msg.u.fork.token);
+        int sock = -1;
 
+        if (msg.u.head.type == STOQ_WIRE_FORK)
+            sock = bear(msg.u.fork.token);
         if (sock >= 0)
             play_scanner(sock);
     }

@@ -43,7 +43,7 @@ stoqfs_cache_sidecar_time(struct stoqfs *fs, struct stoqfs_node *base, uint64_t 
     if (fs->options->strict || !atomic_load(&fs->vouched) ||
         stoqfs_node_writers(base) > 0 || stoqfs_node_stat(fs->nodes, base, &st) < 0)
         return 0;
-    if (!stoqfs_gate_peek(fs->gate, &st, &a) || !a.stored ||
+    if (!stoqfs_gate_peek(fs->gate, &st, &a) || !a.stored || a.stale ||
         stoqfs_sidecar_version(&a.record) != version)
         return 0;
     return VOUCHED_S;
@@ -71,21 +71,33 @@ drop_attributes(void *arg, fuse_ino_t ino)
 }
 
 void
+stoqfs_cache_drop(struct stoqfs *fs)
+{
+    (void)stoqfs_cache_new_epoch(fs);
+    stoqfs_nodes_each(fs->nodes, drop_attributes, fs);
+}
+
+void
 stoqfs_cache_vouch(struct stoqfs *fs, bool yes)
 {
     if (atomic_exchange(&fs->vouched, yes) == yes)
         return;
     STOQ_DEBUG("names and attributes are cached for %s", yes ? "a day" : "a second");
-    if (yes)
-        return;
-    (void)stoqfs_cache_new_epoch(fs);
-    stoqfs_nodes_each(fs->nodes, drop_attributes, fs);
+    if (!yes)
+        stoqfs_cache_drop(fs);
 }
 
 void
 stoqfs_cache_stale(struct stoqfs *fs, struct stoqfs_node *n)
 {
     if (stoqfs_node_sidecars(n) > 0 && atomic_load(&fs->vouched))
+        (void)stoqfs_cache_new_epoch(fs);
+}
+
+void
+stoqfs_cache_swapped(struct stoqfs *fs)
+{
+    if (atomic_load(&fs->vouched))
         (void)stoqfs_cache_new_epoch(fs);
 }
 
@@ -97,6 +109,8 @@ stoqfs_cache_stored(struct stoqfs *fs, uint64_t dev, uint64_t ino)
 
     struct stat st;
 
+    if (n)
+        stoqfs_node_scanned(n);
     if (n)
         stoqfs_cache_stale(fs, n);
     if (dir)

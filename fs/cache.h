@@ -36,12 +36,16 @@ double stoqfs_cache_sidecar_time(struct stoqfs *fs, struct stoqfs_node *base,
 
 /** The watch vouches, or no longer does: then all that is known is dropped. */
 void stoqfs_cache_vouch(struct stoqfs *fs, bool yes);
+/** Have the kernel drop all names and attributes it was told. */
+void stoqfs_cache_drop(struct stoqfs *fs);
 /** Have the kernel look all names up again. @return false when it cannot be told (Linux
  *  before 6.16). Waits for nothing. */
 bool stoqfs_cache_new_epoch(struct stoqfs *fs);
 
 /** What the sidecars of file @p n show may be out of date, or their name. */
 void stoqfs_cache_stale(struct stoqfs *fs, struct stoqfs_node *n);
+/** Rules were swapped: all sidecars may be out of date. */
+void stoqfs_cache_swapped(struct stoqfs *fs);
 /** A result of the file was stored: its directory lists one more. */
 void stoqfs_cache_stored(struct stoqfs *fs, uint64_t dev, uint64_t ino);
 /** A directory is opened. @return whether the listing that the kernel has is right. */

@@ -59,6 +59,12 @@ learn_self(void)
     self.privileged = has_cap(&self.own, CAP_SETUID) && has_cap(&self.own, CAP_SETGID);
     self.acting = self.own;
     self.acting.data[CAP_TO_INDEX(CAP_FSETID)].effective &= ~CAP_TO_MASK(CAP_FSETID);
+    /* with it, quotas and the blocks kept for root would not stop a caller */
+    self.acting.data[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective &=
+        ~CAP_TO_MASK(CAP_SYS_RESOURCE);
+    /* groups of ours would make callers members of them */
+    if (self.privileged)
+        (void)setgroups(0, NULL);
     int n = getgroups(0, NULL);
     if (n > 0)
         self.groups = calloc((size_t)n, sizeof(*self.groups));
@@ -150,9 +156,10 @@ stoqfs_creds_enter_writer(fuse_req_t req, struct stoqfs_creds *c)
         return;
     (void)pthread_once(&self_once, learn_self);
     if (self.privileged && ctx->uid != self.uid) {
-        (void)setfsuid(ctx->uid); /* from 0 to another takes CAP_FSETID along */
-        if (self.uid != 0)
-            set_caps(&self.acting);
+        (void)setfsgid(
+            ctx->gid); /* who is in the file's group keeps its set-group-id */
+        (void)setfsuid(ctx->uid);
+        set_caps(&self.acting);
         c->active = true;
     }
 }

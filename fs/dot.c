@@ -15,11 +15,14 @@
 #include <time.h>
 
 #include "gate.h"
-#include "gate_open.h"
+#include "journal.h"
 #include "ops.h"
+#include "rules.h"
 #include "sidecar_text.h"
 #include "util/auto.h"
+#include "util/ioc.h"
 #include "util/json.h"
+#include "where.h"
 
 #define DOT_STATUS  2U
 #define DOT_METRICS 3U
@@ -63,49 +66,16 @@ text_of(struct stoqfs *fs, uint64_t id, size_t *size)
     return text;
 }
 
-/* Where the document says the file was. */
-static int
-path_of_document(struct stoqfs *fs, const struct stoq_record *r, char *buf, size_t size)
-{
-    STOQ_AUTOFREE char *text = NULL;
-    size_t n = 0;
-    int err = stoqfs_gate_document(fs->gate, r, &text, &n);
-    if (err < 0)
-        return err;
-    json_auto_t *doc = stoq_json_parse(text, n, NULL);
-    const json_t *root = json_array_get(json_object_get(doc, "results"), 0);
-    const json_t *extra =
-        json_object_get(json_object_get(root, "payload_meta"), "extra_data");
-    const char *dir = stoq_json_string_of(extra, "source_dir");
-    const char *name = stoq_json_string_of(extra, "filename");
-    size_t source = strlen(fs->options->source);
-    if (!dir || !name || strncmp(dir, fs->options->source, source) != 0 ||
-        (dir[source] && dir[source] != '/') || json_object_get(extra, "filename_b64") ||
-        json_object_get(extra, "source_dir_b64"))
-        return -ENOENT;
-    const char *below = dir + source + (dir[source] == '/');
-    int len = snprintf(buf, size, "%s%s%s", below, *below ? "/" : "", name);
-    return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
-}
-
 /* Target of the link @p id, "../../" and the path below the mount. 0 or -ENOENT. */
 static int
 link_target(struct stoqfs *fs, uint64_t id, char buf[PATH_MAX])
 {
     const size_t n = sizeof(UP) - 1;
     struct stoq_record r;
-    int err = -ENOENT;
     if (!stoqfs_gate_find_flagged(fs->gate, id, &r))
         return -ENOENT;
     memcpy(buf, UP, sizeof(UP));
-    struct stoqfs_node *node = stoqfs_node_find(fs->nodes, r.id.dev, r.id.ino);
-    if (node) {
-        err = stoqfs_node_path(fs->nodes, node, buf + n, PATH_MAX - n);
-        stoqfs_node_unpin(fs->nodes, node);
-    }
-    if (err < 0)
-        err = path_of_document(fs, &r, buf + n, PATH_MAX - n);
-    return err < 0 ? -ENOENT : 0;
+    return stoqfs_where(fs, &r, buf + n, PATH_MAX - n) < 0 ? -ENOENT : 0;
 }
 
 /* 0 or -ENOENT when there is no such thing (any more). */
@@ -218,14 +188,15 @@ stoqfs_dot_open(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n,
         return;
     }
     size_t size = 0;
-    char *data = text_of(fs, id, &size);
-    struct stoqfs_text *t = data ? stoqfs_text_new(data, size) : NULL;
-    if (!t) {
+    STOQ_AUTOFREE char *data = text_of(fs, id, &size);
+    if (!data) {
         (void)fuse_reply_err(req, ENOMEM);
         return;
     }
+    const struct stoqfs_text t = {
+        .data = data, .size = size, .unique = stoqfs_journal_unique()};
     fi->direct_io = 1;
-    stoqfs_text_reply_open(req, t, fi);
+    stoqfs_text_reply_open(req, n, &t, fi);
 }
 
 void
@@ -240,20 +211,30 @@ stoqfs_dot_release(fuse_req_t req, struct fuse_file_info *fi)
     stoqfs_text_release(req, fi);
 }
 
+void
+stoqfs_dot_ioctl(struct stoqfs *fs, fuse_req_t req, const struct stoqfs_node *n,
+                 unsigned cmd)
+{
+    uid_t caller = fuse_req_ctx(req)->uid;
+    uint64_t number = 0;
+    int r = -ENOTTY;
+    if (stoqfs_node_virtual_id(n) == DOT_STATUS && cmd == (unsigned)STOQ_IOC_RELOAD)
+        r = caller != 0 && caller != getuid() ? -EPERM
+                                              : stoqfs_rules_ask(fs->rules, &number);
+    if (r < 0)
+        (void)fuse_reply_err(req, -r);
+    else
+        (void)fuse_reply_ioctl(req, 0, &number, sizeof(number));
+}
+
 /* Removed behind the mount, or renamed: then it is scanned under its new name. */
 static bool
-is_there(struct stoqfs *fs, const struct stoq_record *r)
+is_there(struct stoqfs *fs, const struct stoq_record *record)
 {
-    char target[PATH_MAX];
+    char path[PATH_MAX];
     struct stat st;
-    if (link_target(fs, stoqfs_gate_flagged_key(r->scan_id), target) < 0)
-        return false;
-    STOQ_AUTOCLOSE int fd =
-        stoqfs_open_below(fs->source_fd, target + sizeof(UP) - 1, O_PATH);
-    if (fd == -EXDEV) /* on a file system mounted there: not looked at */
-        return true;
-    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == r->id.dev &&
-           st.st_ino == r->id.ino;
+    int r = stoqfs_where_is(fs, record, path, sizeof(path), &st);
+    return r == 0 || r == -EXDEV; /* on a file system mounted there: not looked at */
 }
 
 struct listing {

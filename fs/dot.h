@@ -5,7 +5,8 @@
 /*
  * MNT/.stoq: the mount's own directory, openable, never listed. status.json, metrics
  * (Prometheus text) and flagged/ (a symlink per flagged file, named by scan_id).
- * Read-only: everything that would change it is EPERM. Every function replies.
+ * Read-only: everything that would change it is EPERM. Every function replies. An
+ * ioctl(2) on status.json asks for a reload; see util/ioc.h.
  */
 
 #include "node.h"
@@ -29,6 +30,10 @@ void stoqfs_dot_open(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n,
                      struct fuse_file_info *fi);
 void stoqfs_dot_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi);
 void stoqfs_dot_release(fuse_req_t req, struct fuse_file_info *fi);
+/** Replies: ioctl | err (ENOTTY not on status.json or unknown, EPERM neither root nor
+ * the mount's owner). */
+void stoqfs_dot_ioctl(struct stoqfs *fs, fuse_req_t req, const struct stoqfs_node *n,
+                      unsigned cmd);
 /** Names and types in directory @p n. Calls @p add for each; stops when it is false. */
 void stoqfs_dot_list(struct stoqfs *fs, struct stoqfs_node *n,
                      bool (*add)(void *arg, const char *name, uint64_t ino,

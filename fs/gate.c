@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "cache.h"
 #include "core/config.h"
 #include "gate_impl.h"
 #include "gate_thread.h"
@@ -41,13 +42,14 @@ init(struct stoqfs_gate *g)
 {
     TAILQ_INIT(&g->due);
     TAILQ_INIT(&g->ready);
-    TAILQ_INIT(&g->parked[0]);
-    TAILQ_INIT(&g->parked[1]);
+    for (unsigned i = 0; i < GATE_LISTS; i++)
+        TAILQ_INIT(&g->parked[i]);
     TAILQ_INIT(&g->keeps);
     TAILQ_INIT(&g->memory);
     TAILQ_INIT(&g->to_print);
     g->loading = true;
     atomic_init(&g->refs, 1);
+    gate_engine_init(g, atomic_load(&g->fs->engine_now));
     pthread_cond_t *conds[] = {&g->timer_wake, &g->feeder_wake, &g->keeper_wake,
                                &g->idle};
     int r = -pthread_mutex_init(&g->lock, NULL);
@@ -112,7 +114,7 @@ cancel_waiters_locked(struct stoqfs_gate *g, struct gate_waiters *ready)
 static void
 drop_parked(struct stoqfs_gate *g)
 {
-    for (int i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < GATE_LISTS; i++) {
         struct gate_scan *scan;
         do {
             (void)pthread_mutex_lock(&g->lock);
@@ -159,22 +161,34 @@ stoqfs_gate_free(struct stoqfs_gate *g)
 /* -------------------------------------------------------------------- questions */
 
 static bool
-is_trusted(const struct gate_entry *e, const struct stoq_identity *id)
+is_trusted(const struct stoqfs_gate *g, const struct gate_entry *e,
+           const struct stoq_identity *id)
 {
-    return e && e->known.valid && !e->known.racy && gate_same(&e->known.id, id);
+    return e && e->known.valid && !e->known.racy && gate_fresh_locked(g, &e->known) &&
+           gate_same(&e->known.id, id);
 }
 
 static bool
 warm_locked(struct stoqfs_gate *g, const struct stoq_identity *id, bool stored,
             struct stoqfs_answer *now)
 {
-    const struct gate_entry *e = gate_find_locked(g, id->dev, id->ino);
-    if (!is_trusted(e, id))
+    struct gate_entry *e = gate_find_locked(g, id->dev, id->ino);
+    if (!is_trusted(g, e, id))
         return false;
     if (stored && !e->known.stored && !gate_keep_readable_locked(g, e->keep))
         return false;
     gate_tell(g, &e->known, now);
+    e->known.ahead = false;
     return true;
+}
+
+/* The first to ask for what was scanned ahead: from now on its sidecar is listed. */
+static void
+tell_listing(struct stoqfs_gate *g, const struct stoq_identity *id,
+             const struct stoqfs_answer *a)
+{
+    if (a->ahead && a->stored)
+        stoqfs_cache_stored(g->fs, id->dev, id->ino);
 }
 
 enum join {
@@ -208,7 +222,7 @@ static enum join
 start_scan_locked(struct joining *j)
 {
     struct stoqfs_gate *g = j->g;
-    bool can_park = !j->w && (j->q->node || j->q->path);
+    bool can_park = !j->w && !j->q->ended && (j->q->node || j->q->path);
     if (!j->spare)
         return JOIN_SPARE;
     if (!j->w && g->parked_count >= GATE_PARKED)
@@ -219,6 +233,10 @@ start_scan_locked(struct joining *j)
     if (e->known.valid && !gate_same(&e->known.id, &j->id))
         atomic_fetch_add_explicit(&g->fs->counters.changed, 1, memory_order_relaxed);
     e->scan = STOQ_STEAL(&j->spare);
+    e->scan->stale = j->q->priority == STOQ_PRIORITY_STALE;
+    if (e->scan->stale && e->known.valid)
+        e->scan->ahead = e->known.ahead; /* nobody has asked for it since */
+    g->stale_scans += e->scan->stale;
     g->scans++;
     if (can_park) {
         gate_park_locked(e->scan);
@@ -235,6 +253,8 @@ start_scan_locked(struct joining *j)
 static enum join
 join_background_locked(struct joining *j, struct gate_scan *scan)
 {
+    if (j->q->ended)
+        return JOIN_NOW;
     if (!scan->parked) {
         if (gate_scan_index_locked(scan, &j->id) < 0)
             scan->again = true;
@@ -262,6 +282,7 @@ join_scan_locked(struct joining *j, struct gate_scan *scan)
     bool parked = scan->parked;
     if (!j->w)
         return join_background_locked(j, scan);
+    gate_scan_asked_locked(scan);
     j->w->late = !parked;
     gate_wait_locked(STOQ_STEAL(&j->w), &scan->waiters);
     if (parked) {
@@ -291,8 +312,9 @@ join_locked(struct joining *j, struct stoqfs_answer *now)
     if (warm_locked(g, &j->id, j->q->stored, now))
         return JOIN_NOW;
     struct gate_entry *e = gate_find_locked(g, j->id.dev, j->id.ino);
-    if (is_trusted(e, &j->id) && e->keep &&
+    if (is_trusted(g, e, &j->id) && e->keep &&
         !e->keep->ended) { /* its document is on its way */
+        e->known.ahead = false;
         if (j->w)
             gate_wait_locked(STOQ_STEAL(&j->w), &e->keep->waiters);
         return JOIN_WAIT;
@@ -307,6 +329,8 @@ ask_cold(struct stoqfs_gate *g, const struct stoqfs_question *q,
     struct joining j = {.g = g, .q = q, .id = *id};
     enum join how;
     gate_load_one(g, id->dev, id->ino);
+    if (q->ended && !gate_trusted(id, stoq_real_ns()))
+        return -EAGAIN;
     if (q->fn && !(j.w = gate_waiter_new(g, q)))
         return -ENOMEM;
     for (;;) {
@@ -341,6 +365,8 @@ stoqfs_gate_ask(struct stoqfs_gate *g, const struct stoqfs_question *q,
     bool warm = !g->stopping && warm_locked(g, &id, q->stored, now);
     (void)pthread_mutex_unlock(&g->lock);
     int r = warm ? 1 : ask_cold(g, q, &id, now);
+    if (r == 1 && !q->ended)
+        tell_listing(g, &id, now);
     if (r == 1 && q->fn && now->status == 0)
         atomic_fetch_add_explicit(&g->fs->counters.reused_identity, 1,
                                   memory_order_relaxed);
@@ -356,6 +382,8 @@ stoqfs_gate_known(struct stoqfs_gate *g, const struct stat *st, bool stored,
     (void)pthread_mutex_lock(&g->lock);
     bool known = warm_locked(g, &id, stored, out);
     (void)pthread_mutex_unlock(&g->lock);
+    if (known)
+        tell_listing(g, &id, out);
     return known;
 }
 

@@ -9,9 +9,11 @@
  * ends the scan, by the deadline, or by an interrupt.
  *
  * A known result counts only when the identity (dev, ino, size, mtime, ctime) and the
- * engine id are those of the question. A result whose mtime or ctime is within
- * STOQFS_RACY_NS of the time its scan began is not trusted for reuse (git's "racily
- * clean"): the next question scans again, and content reuse makes that cheap.
+ * engine id are those of the question: results of other engines than the one in force
+ * are stale. They are shown in listings and lists, and nowhere else. A result whose
+ * mtime or ctime is within STOQFS_RACY_NS of the time its scan began is not trusted for
+ * reuse (git's "racily clean"): the next question scans again, and content reuse makes
+ * that cheap.
  */
 
 #include <stdbool.h>
@@ -28,11 +30,14 @@ struct stoqfs_answer {
                       queued */
     bool known;  /**< record is valid */
     bool stored; /**< its document is committed */
+    bool ahead;  /**< nobody had asked for it until now */
+    bool stale;  /**< of an engine that is not in force; stoqfs_gate_peek() only */
     enum stoq_verdict verdict; /**< also when !known: TIMEOUT after the deadline */
     struct stoq_record record;
 };
 
 typedef void (*stoqfs_answer_fn)(void *arg, const struct stoqfs_answer *answer);
+typedef void (*stoqfs_ended_fn)(void *arg, uint64_t dev, uint64_t ino);
 
 /** A question with fn must bring a descriptor. One without is a background scan: with a
  *  node or a path the file is opened when its turn comes. */
@@ -46,6 +51,9 @@ struct stoqfs_question {
     bool stored;         /**< wait until the document can be read, too */
     fuse_req_t req;      /**< interruptible by its caller; NULL = no */
     stoqfs_answer_fn fn; /**< may be NULL: nobody waits (background scan) */
+    /** Without fn: the scan is ahead of anybody's wish. It brings a descriptor, begins
+     *  at once or not at all, and this is called when it has ended. */
+    stoqfs_ended_fn ended;
     void *arg;
 };
 
@@ -60,11 +68,14 @@ void stoqfs_gate_free(struct stoqfs_gate *g);
  * Ask for the verdict on a file's present bytes, scanning them when it is not known.
  * @param now  filled when the answer is there at once.
  * @return 1 answered in @p now, fn is not called; 0 fn will be called, once, perhaps
- *         before this returns; -errno: nothing was queued, fn is not called.
+ *         before this returns; -errno: nothing was queued, fn is not called. The same
+ *         for ended, but 1 also when the file is being scanned already, and -EAGAIN
+ *         when it is too young for a result that could be trusted.
  */
 int stoqfs_gate_ask(struct stoqfs_gate *g, const struct stoqfs_question *q,
                     struct stoqfs_answer *now);
-/** What is known of these bytes, without scanning. @return whether anything is. */
+/** What is known of these bytes, stale or not, without scanning. @return whether
+ *  anything is. */
 bool stoqfs_gate_peek(struct stoqfs_gate *g, const struct stat *st,
                       struct stoqfs_answer *out);
 /** The answer stoqfs_gate_ask() would give at once, without asking: unlike peek, not a
@@ -107,6 +118,34 @@ int stoqfs_gate_drain(struct stoqfs_gate *g, uint64_t timeout_ms);
  */
 int stoqfs_gate_unfinished(struct stoqfs_gate *g,
                            void (*fn)(void *arg, const char *path), void *arg);
+/** From now on engine @p id is in force. Whoever asked before may be told what the one
+ *  before finds, whoever asks later is not. */
+void stoqfs_gate_engine(struct stoqfs_gate *g, const char *id);
+
+/** A file with a stale result. */
+struct stoqfs_stale_file {
+    uint64_t dev, ino;
+    int64_t time_ns; /**< of the result */
+};
+/** How many results are stale and not given up. */
+uint64_t stoqfs_gate_stale(struct stoqfs_gate *g);
+/** The newest of them that are not being scanned, newest first, at most @p max, into
+ *  @p out; none while the store is being loaded. Takes the lock in short pieces.
+ *  @return how many. */
+size_t stoqfs_gate_stale_newest(struct stoqfs_gate *g, struct stoqfs_stale_file *out,
+                                size_t max);
+/** The result of a file, if it is still stale and not being scanned. */
+bool stoqfs_gate_stale_record(struct stoqfs_gate *g, uint64_t dev, uint64_t ino,
+                              struct stoq_record *out);
+/** The file cannot be found: do not try it again until somebody asks. */
+void stoqfs_gate_give_up(struct stoqfs_gate *g, uint64_t dev, uint64_t ino);
+/** Whether results are still being loaded from the store. */
+bool stoqfs_gate_loading(struct stoqfs_gate *g);
+/** Wait until fewer than @p most scans of STOQ_PRIORITY_STALE are under way, or
+ *  @p stop is set and stoqfs_gate_nudge() called. */
+void stoqfs_gate_stale_wait(struct stoqfs_gate *g, unsigned most,
+                            const atomic_bool *stop);
+void stoqfs_gate_nudge(struct stoqfs_gate *g);
 /** The pool's reuse function; arg is the gate. */
 bool stoqfs_gate_reuse(void *arg, const uint8_t sha256[STOQ_SHA256_SIZE], char **text,
                        size_t *size);

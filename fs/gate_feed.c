@@ -17,7 +17,10 @@
 static struct gate_scans *
 list_of(struct gate_scan *scan)
 {
-    return &scan->gate->parked[scan->priority > STOQ_PRIORITY_WRITTEN];
+    unsigned at = scan->priority > STOQ_PRIORITY_WRITTEN
+                      ? (unsigned)scan->priority - STOQ_PRIORITY_WRITTEN
+                      : 0;
+    return &scan->gate->parked[at];
 }
 
 void
@@ -55,7 +58,7 @@ next_locked(struct stoqfs_gate *g, uint64_t *until_ms)
     *until_ms = UINT64_MAX;
     if (g->background >= GATE_BACKGROUND)
         return NULL;
-    for (int i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < GATE_LISTS; i++) {
         struct gate_scan *scan = TAILQ_FIRST(&g->parked[i]);
         if (scan && scan->due_ms <= now)
             return scan;
@@ -69,9 +72,9 @@ static int
 open_file(const struct gate_scan *scan, struct stat *st)
 {
     struct stoqfs *fs = scan->gate->fs;
-    const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
     STOQ_AUTOCLOSE int fd = scan->node
-                                ? stoqfs_node_open(fs->nodes, scan->node, flags)
+                                ? stoqfs_node_open_unseen(fs->nodes, scan->node, flags)
                                 : stoqfs_open_below(fs->source_fd, scan->path, flags);
     if (fd < 0)
         return fd;
@@ -86,7 +89,8 @@ static bool
 is_needed_locked(const struct gate_scan *scan, const struct stoq_identity *id)
 {
     const struct gate_entry *e = gate_find_locked(scan->gate, scan->dev, scan->ino);
-    return !e || !e->known.valid || e->known.racy || !gate_same(&e->known.id, id);
+    return !e || !e->known.valid || e->known.racy ||
+           !gate_fresh_locked(scan->gate, &e->known) || !gate_same(&e->known.id, id);
 }
 
 static void
@@ -99,6 +103,8 @@ feed(struct gate_scan *scan)
     (void)pthread_mutex_lock(&g->lock);
     bool drop = TAILQ_EMPTY(&scan->waiters) &&
                 (fd < 0 || g->stopping || !is_needed_locked(scan, &id));
+    if (drop && fd < 0 && scan->priority == STOQ_PRIORITY_STALE)
+        gate_give_up_locked(g, gate_find_locked(g, scan->dev, scan->ino));
     if (drop)
         gate_scan_detach_locked(scan);
     else if (fd >= 0)

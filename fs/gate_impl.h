@@ -4,8 +4,9 @@
 
 /*
  * Inside the gate: gate.c (questions), gate_map.c (hot map), gate_load.c (store to
- * map), gate_scan.c (scans under way), gate_feed.c (background scans that wait their
- * turn), gate_wait.c (who waits), gate_keep.c (documents on their way into the store).
+ * map), gate_stale.c (engines that made results), gate_scan.c (scans under way),
+ * gate_feed.c (background scans that wait their turn), gate_wait.c (who waits),
+ * gate_keep.c (documents on their way into the store).
  *
  * One lock for all of it, held for pointer work and for calls that only queue (store).
  * Never held over the pool, the node table, libfuse or a callback. Three threads:
@@ -21,13 +22,18 @@
 
 #include "gate.h"
 
-#define GATE_UUID       16U
-#define GATE_CHAIN      8U  /* identities one scan is followed through */
-#define GATE_BACKGROUND 64U /* background scans at the pool, each with a descriptor */
-#define GATE_PARKED     262144U              /* background scans that wait their turn */
-#define GATE_MEMORY     (UINT64_C(64) << 20) /* documents the store could not keep */
-#define GATE_COARSE_NS  INT64_C(2000000000)  /* file times in whole seconds or pairs */
-#define GATE_SMUDGED    INT64_MIN /* ctime of stored results not to be trusted */
+#define GATE_UUID            16U
+#define GATE_CHAIN           8U /* identities one scan is followed through */
+#define GATE_BACKGROUND      64U /* background scans at the pool, each with a descriptor */
+#define GATE_PARKED          262144U /* background scans that wait their turn */
+#define GATE_MEMORY          (UINT64_C(64) << 20) /* documents the store could not keep */
+#define GATE_COARSE_NS       INT64_C(2000000000) /* file times in whole seconds or pairs */
+#define GATE_SMUDGED         INT64_MIN /* ctime of stored results not to be trusted */
+#define GATE_LISTS           3U
+#define GATE_PIECE           4096U /* buckets looked at in a row under the lock */
+#define GATE_ENGINES         64U   /* engines told apart, and two more kinds: */
+#define GATE_ENGINE_GIVEN_UP 0U    /* stale, and not to be found in the background */
+#define GATE_ENGINE_OTHER    1U    /* stale, of an engine that has no place */
 
 struct gate_scan;
 struct gate_keep;
@@ -40,9 +46,11 @@ struct gate_known {
     uint8_t scan_id[GATE_UUID];
     uint8_t sha256[STOQ_SHA256_SIZE];
     uint8_t verdict; /* enum stoq_verdict */
+    uint8_t engine;  /* that made it: index in gate.engines */
     bool valid, has_sha256, reusable;
     bool stored; /* document committed */
     bool racy;   /* answers who waited; not trusted afterwards */
+    bool ahead;  /* nobody has asked for it: its sidecar is not listed */
 };
 
 /** One file. Kept while something is known of it, scanned or kept. */
@@ -59,6 +67,17 @@ struct gate_map {
     size_t mask, count;
     struct gate_entry **flagged;
     size_t flagged_count, flagged_room;
+};
+
+/** The engines whose results are in the map. */
+struct gate_engines {
+    struct gate_engine {
+        char id[STOQ_SHA256_HEX]; /* "" = free */
+        uint64_t count;           /* results of it in the map */
+        uint32_t since;           /* number of the swap that last put it in force */
+    } items[GATE_ENGINES];
+    uint8_t now;    /* in force */
+    uint32_t swaps; /* counted */
 };
 
 enum gate_waiter_state { GATE_NEW, GATE_WAITING, GATE_CLAIMED };
@@ -78,6 +97,8 @@ struct gate_waiter {
     bool stored;      /* wants the document, too */
     bool late;        /* came when the scan had begun */
     bool interrupted; /* before it was linked */
+    uint32_t swaps;   /* of engines, when it asked */
+    bool signalled;   /* its caller may end, which nobody will tell */
     struct stoq_identity id;
     uint64_t due_ms; /* 0 = no deadline */
     fuse_req_t req;
@@ -105,7 +126,11 @@ struct gate_scan {
     uint64_t job;     /* pool's id once known */
     enum stoq_priority priority;
     bool parked, background;
-    bool again;    /* changed while scanned, and nobody waits: scan once more */
+    bool again;            /* changed while scanned, and nobody waits: scan once more */
+    bool ahead;            /* nobody has asked for it */
+    stoqfs_ended_fn ended; /* to be called once, or NULL */
+    void *ended_arg;
+    bool stale;    /* counted in gate.stale_scans */
     unsigned refs; /* guarded by lock */
     struct gate_waiters waiters;
 };
@@ -142,16 +167,18 @@ struct stoqfs_gate {
     atomic_uint refs;
     /* all below: guarded by lock */
     struct gate_map map;
+    struct gate_engines engines;
     bool loading;     /* the map does not hold all the store's results yet */
     bool stopping;    /* no new questions; errors are not recorded */
     bool keeper_stop; /* end when nothing is left to print */
     bool keeper_gone; /* documents are put by whoever brings them */
     uint64_t waiting, scans, keeping;
-    struct gate_waiters due;     /* who waits, by deadline */
-    struct gate_waiters ready;   /* interrupted, for the timer thread to answer */
-    struct gate_scans parked[2]; /* just written; discovered */
+    struct gate_waiters due;   /* who waits, by deadline */
+    struct gate_waiters ready; /* interrupted, for the timer thread to answer */
+    struct gate_scans parked[GATE_LISTS]; /* just written; discovered; stale */
     size_t parked_count;
-    unsigned background; /* at the pool */
+    unsigned background;  /* at the pool */
+    unsigned stale_scans; /* under way */
     struct gate_keeps keeps, memory, to_print;
     uint64_t memory_bytes;
     struct gate_owner owners[GATE_OWNERS];
@@ -185,6 +212,20 @@ void gate_tell(const struct stoqfs_gate *g, const struct gate_known *k,
                struct stoqfs_answer *out);
 int gate_map_init(struct gate_map *m);
 void gate_map_fini(struct gate_map *m);
+
+/* ---- gate_stale.c ---- */
+void gate_engine_init(struct stoqfs_gate *g, const char *id);
+/** The number of engine @p id. */
+uint8_t gate_engine_locked(struct stoqfs_gate *g, const char *id);
+const char *gate_engine_id(const struct stoqfs_gate *g, unsigned engine);
+/** Whether a result is of the engine in force. */
+bool gate_fresh_locked(const struct stoqfs_gate *g, const struct gate_known *k);
+/** Whether @p engine is in force now, or was when swap @p asked was the last. */
+bool gate_in_force_locked(const struct stoqfs_gate *g, unsigned engine, uint32_t asked);
+/** One more (@p by 1) or less (-1) of the results of its engine. */
+void gate_count_locked(struct stoqfs_gate *g, const struct gate_known *k, int by);
+/** A stale result is not looked for in the background any more. */
+void gate_give_up_locked(struct stoqfs_gate *g, struct gate_entry *e);
 
 /* ---- gate_load.c ---- */
 /** Load the store into the map, then clear loading. Blocks. */
@@ -224,6 +265,12 @@ int gate_scan_index_locked(const struct gate_scan *scan,
 /** It leaves the parked ones, if it was there, and gate_scan_submit() must follow, for
  *  which a reference is taken. */
 void gate_scan_begin_locked(struct gate_scan *scan);
+/** Somebody asks for what may have been scanned ahead. */
+static inline void
+gate_scan_asked_locked(struct gate_scan *scan)
+{
+    scan->ahead = false;
+}
 /** Hand a begun scan to the pool; @p fd taken, or -errno of getting it: then those who
  *  wait are told. Not with the lock. */
 void gate_scan_submit(struct gate_scan *scan, int fd);

@@ -318,6 +318,7 @@ gate_keep_reuse(struct stoqfs_gate *g, const uint8_t sha256[STOQ_SHA256_SIZE],
     {
         const struct stoq_record *r = &keep->record;
         if (!keep->text || !r->reusable || !r->has_sha256 ||
+            strcmp(r->engine_id, atomic_load(&g->fs->engine_now)) != 0 ||
             memcmp(r->sha256, sha256, sizeof(r->sha256)) != 0)
             continue;
         copy = copy_text(keep);

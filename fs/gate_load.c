@@ -15,9 +15,6 @@
 static void
 take_record_locked(struct stoqfs_gate *g, const struct stoq_record *r)
 {
-    /* Rules have changed: as good as unknown. */
-    if (strcmp(r->engine_id, g->fs->engine_id) != 0)
-        return;
     if (gate_find_locked(g, r->id.dev, r->id.ino))
         return;
     struct gate_entry *e = gate_add_locked(g, r->id.dev, r->id.ino);

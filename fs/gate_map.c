@@ -246,7 +246,9 @@ gate_know_locked(struct stoqfs_gate *g, struct gate_entry *e,
     if (gate_uuid_pack(r->scan_id, k.scan_id) < 0)
         return -EINVAL;
     gate_unknow_locked(g, e);
+    k.engine = gate_engine_locked(g, r->engine_id);
     e->known = k;
+    gate_count_locked(g, &k, 1);
     if (r->verdict == STOQ_VERDICT_FLAGGED)
         flag(&g->map, e);
     return 0;
@@ -256,6 +258,8 @@ void
 gate_unknow_locked(struct stoqfs_gate *g, struct gate_entry *e)
 {
     unflag(&g->map, e);
+    if (e->known.valid)
+        gate_count_locked(g, &e->known, -1);
     e->known.valid = false;
     e->known.stored = false;
     e->known.racy = false;
@@ -273,7 +277,8 @@ gate_record(const struct stoqfs_gate *g, const struct gate_known *k,
         .time_ns = k->time_ns,
         .document_size = k->document_size,
     };
-    (void)snprintf(out->engine_id, sizeof(out->engine_id), "%s", g->fs->engine_id);
+    (void)snprintf(out->engine_id, sizeof(out->engine_id), "%s",
+                   gate_engine_id(g, k->engine));
     uuid_unpack(k->scan_id, out->scan_id);
     memcpy(out->sha256, k->sha256, sizeof(out->sha256));
 }
@@ -285,6 +290,8 @@ gate_tell(const struct stoqfs_gate *g, const struct gate_known *k,
     out->status = 0;
     out->known = true;
     out->stored = k->stored;
+    out->ahead = k->ahead;
+    out->stale = !gate_fresh_locked(g, k);
     out->verdict = (enum stoq_verdict)k->verdict;
     gate_record(g, k, &out->record);
 }

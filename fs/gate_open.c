@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int
-stoqfs_open_below(int dirfd, const char *path, int flags)
+static int
+open_below(int dirfd, const char *path, int flags)
 {
     const struct open_how how = {
         .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
@@ -28,4 +28,13 @@ stoqfs_open_below(int dirfd, const char *path, int flags)
             return -errno;
     }
     return -EAGAIN;
+}
+
+int
+stoqfs_open_below(int dirfd, const char *path, int flags)
+{
+    if (flags & O_PATH)
+        return open_below(dirfd, path, flags);
+    int fd = open_below(dirfd, path, flags | O_NOATIME);
+    return fd == -EPERM ? open_below(dirfd, path, flags) : fd;
 }

@@ -6,7 +6,8 @@
 
 /** open(2) @p path below @p dirfd with @p flags: no symbolic link is followed, no file
  *  system boundary is crossed (so never into the mount itself), nothing above @p dirfd
- *  is reached. "" is @p dirfd itself. @return descriptor or -errno. */
+ *  is reached. "" is @p dirfd itself. Reading leaves no access time where the file is
+ *  ours to say so. @return descriptor or -errno. */
 int stoqfs_open_below(int dirfd, const char *path, int flags);
 
 #endif

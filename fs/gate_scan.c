@@ -36,6 +36,9 @@ gate_scan_new(struct stoqfs_gate *g, const struct stoqfs_question *q,
     if (scan->node)
         stoqfs_node_pin(g->fs->nodes, scan->node);
     scan->priority = q->priority;
+    scan->ahead = q->ended != NULL;
+    scan->ended = q->ended;
+    scan->ended_arg = q->ended ? q->arg : NULL;
     scan->refs = 1;
     TAILQ_INIT(&scan->waiters);
     gate_scan_base_locked(scan, &id);
@@ -109,7 +112,9 @@ struct ending {
     struct stoq_identity id;  /* state that was scanned */
     struct stoq_identity now; /* state of the file now */
     bool trusted, gone;
+    unsigned engine;             /* that scanned it */
     struct stoqfs_answer answer; /* for those who may have it */
+    stoqfs_ended_fn ended;       /* to be told */
     struct gate_waiters ready;
 };
 
@@ -137,6 +142,9 @@ place_locked(struct ending *x)
 static bool
 may_have_locked(const struct ending *x, const struct gate_waiter *w)
 {
+    /* whoever asked after the rules were swapped is not told what the older ones say */
+    if (!gate_in_force_locked(x->scan->gate, x->engine, w->swaps))
+        return false;
     if (!w->late)
         return true;
     struct stoq_identity asked = w->id;
@@ -162,8 +170,8 @@ confirm_locked(struct stoqfs_gate *g, const struct ending *x, struct gate_entry 
     const struct stoq_outcome *o = x->outcome;
     struct gate_known *k = &e->known;
     bool kept = k->stored || (e->keep && !e->keep->ended);
-    if (!k->valid || !kept || !o->reused || !o->has_sha256 || !k->has_sha256 ||
-        memcmp(o->sha256, k->sha256, sizeof(k->sha256)) != 0 ||
+    if (!k->valid || !kept || !o->reused || k->engine != x->engine || !o->has_sha256 ||
+        !k->has_sha256 || memcmp(o->sha256, k->sha256, sizeof(k->sha256)) != 0 ||
         !gate_same(&k->id, &x->id))
         return false;
     if (x->trusted && k->racy) {
@@ -178,6 +186,13 @@ confirm_locked(struct stoqfs_gate *g, const struct ending *x, struct gate_entry 
     return true;
 }
 
+/* Not always the one in force: rules may have been swapped while it scanned. */
+static const char *
+engine_of(const struct stoqfs_gate *g, const struct stoq_outcome *o)
+{
+    return o->engine_id[0] ? o->engine_id : atomic_load(&g->fs->engine_now);
+}
+
 static void
 record_of(const struct stoqfs_gate *g, const struct ending *x, struct stoq_record *r)
 {
@@ -189,8 +204,7 @@ record_of(const struct stoqfs_gate *g, const struct ending *x, struct stoq_recor
         .reusable = o->reusable,
         .time_ns = stoq_real_ns(),
     };
-    (void)snprintf(r->engine_id, sizeof(r->engine_id), "%s",
-                   atomic_load(&g->fs->engine_now));
+    (void)snprintf(r->engine_id, sizeof(r->engine_id), "%s", engine_of(g, o));
     (void)snprintf(r->scan_id, sizeof(r->scan_id), "%s", o->scan_id);
     memcpy(r->sha256, o->sha256, sizeof(r->sha256));
 }
@@ -202,6 +216,7 @@ settle_locked(struct stoqfs_gate *g, struct ending *x, struct gate_entry *e)
     struct stoq_record record;
     count(&g->fs->counters, x->outcome);
     place_locked(x);
+    x->engine = gate_engine_locked(g, engine_of(g, x->outcome));
     if (confirm_locked(g, x, e)) {
         gate_tell(g, &e->known, &x->answer);
         return false;
@@ -213,9 +228,11 @@ settle_locked(struct stoqfs_gate *g, struct ending *x, struct gate_entry *e)
     if (g->stopping && record.verdict == STOQ_VERDICT_ERROR)
         return false;
     gate_keep_detach_locked(e);
+    bool asked = e->known.valid && !e->known.ahead;
     gate_unknow_locked(g, e);
     bool known = !x->gone && gate_know_locked(g, e, &record) == 0;
     e->known.racy = known && !x->trusted;
+    e->known.ahead = known && x->scan->ahead && !asked;
     if (!x->keep)
         return false;
     if (!x->trusted)
@@ -257,6 +274,7 @@ gate_scan_detach_locked(struct gate_scan *scan)
         g->background--;
         (void)pthread_cond_signal(&g->feeder_wake);
     }
+    g->stale_scans -= scan->stale;
     g->scans--;
     (void)pthread_cond_broadcast(&g->idle);
     if (e) {
@@ -315,9 +333,13 @@ scan_done(void *arg, struct stoq_outcome *outcome, int fd)
     bool keep = settle_locked(g, &x, e);
     serve_locked(&x, e);
     bool again = leave_locked(g, &x, e);
+    x.ended = STOQ_STEAL(&scan->ended);
+    void *ended_arg = scan->ended_arg;
     (void)pthread_mutex_unlock(&g->lock);
 
     gate_answer(g, &x.ready);
+    if (x.ended)
+        x.ended(ended_arg, scan->dev, scan->ino);
     if (again) {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         gate_scan_submit(scan, copy < 0 ? -errno : copy);
@@ -351,8 +373,11 @@ scan_failed(struct gate_scan *scan, int status)
     (void)pthread_mutex_lock(&g->lock);
     gate_claim_all_locked(&scan->waiters, status, &ready);
     gate_scan_detach_locked(scan);
+    stoqfs_ended_fn ended = STOQ_STEAL(&scan->ended);
     (void)pthread_mutex_unlock(&g->lock);
     gate_answer(g, &ready);
+    if (ended)
+        ended(scan->ended_arg, scan->dev, scan->ino);
     gate_scan_unref(scan);
 }
 

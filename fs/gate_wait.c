@@ -12,22 +12,33 @@
  * takes the function back, which waits until a call of it has ended: after that nobody
  * else can hold the waiter. The function is set before the waiter is linked, when
  * nobody can have answered the request yet.
+ *
+ * Only a caller that is about to end stops waiting. The kernel interrupts a request
+ * once, so that after a signal of another kind the timer thread looks now and then
+ * whether a fatal one has followed.
  */
 
 #include <string.h>
 
+#include "gate_caller.h"
 #include "gate_impl.h"
 #include "gate_thread.h"
 #include "util/auto.h"
+
+#define LOOK_MS   100U /* how often after callers with signals */
+#define LOOK_MOST 64U  /* of them at once */
 
 static void
 interrupted(fuse_req_t req, void *data)
 {
     struct gate_waiter *w = data;
     struct stoqfs_gate *g = w->gate;
-    (void)req;
+    bool ends = stoqfs_caller_ends(fuse_req_ctx(req)->pid);
     (void)pthread_mutex_lock(&g->lock);
-    if (w->state == GATE_NEW) {
+    if (!ends) {
+        w->signalled = true;
+        (void)pthread_cond_signal(&g->timer_wake);
+    } else if (w->state == GATE_NEW) {
         w->interrupted = true;
     } else if (w->state == GATE_WAITING) {
         gate_claim_locked(w, &g->ready);
@@ -71,13 +82,14 @@ gate_wait_locked(struct gate_waiter *w, struct gate_waiters *list)
     struct stoqfs_gate *g = w->gate;
     w->state = GATE_WAITING;
     w->list = list;
+    w->swaps = g->engines.swaps;
     TAILQ_INSERT_TAIL(list, w, link);
     g->waiting++;
     if (!w->due_ms)
         return;
     /* All wait equally long, so the list is in order, give or take the time between
      * making a waiter and linking it. */
-    if (TAILQ_EMPTY(&g->due))
+    if (TAILQ_EMPTY(&g->due) || w->signalled)
         (void)pthread_cond_signal(&g->timer_wake);
     TAILQ_INSERT_TAIL(&g->due, w, due_link);
 }
@@ -146,6 +158,45 @@ expire_locked(struct stoqfs_gate *g, struct gate_waiters *ready)
     return w ? w->due_ms : UINT64_MAX;
 }
 
+/* The threads that wait and have had signals. A thread has one request at a time. */
+static size_t
+signalled_locked(struct stoqfs_gate *g, pid_t threads[LOOK_MOST])
+{
+    const struct gate_waiter *w;
+    size_t n = 0;
+    TAILQ_FOREACH(w, &g->due, due_link)
+    if (w->signalled && n < LOOK_MOST)
+        threads[n++] = fuse_req_ctx(w->req)->pid;
+    return n;
+}
+
+/* Claim those of them that end. Lets go of the lock. @return when to look again. */
+static uint64_t
+look_locked(struct stoqfs_gate *g, struct gate_waiters *ready)
+{
+    pid_t threads[LOOK_MOST];
+    size_t n = signalled_locked(g, threads);
+    if (n == 0)
+        return UINT64_MAX;
+    (void)pthread_mutex_unlock(&g->lock);
+    for (size_t i = 0; i < n; i++)
+        if (!stoqfs_caller_ends(threads[i]))
+            threads[i] = -1;
+    (void)pthread_mutex_lock(&g->lock);
+    struct gate_waiter *w, *next;
+    for (w = TAILQ_FIRST(&g->due); w; w = next) {
+        bool ends = false;
+        next = TAILQ_NEXT(w, due_link);
+        for (size_t i = 0; w->signalled && i < n; i++)
+            ends = ends || threads[i] == fuse_req_ctx(w->req)->pid;
+        if (ends) {
+            gate_claim_locked(w, ready);
+            w->answer.status = -EINTR;
+        }
+    }
+    return stoq_now_ms() + LOOK_MS;
+}
+
 void *
 gate_timer_main(void *arg)
 {
@@ -153,8 +204,11 @@ gate_timer_main(void *arg)
     struct gate_waiters ready = TAILQ_HEAD_INITIALIZER(ready);
     (void)pthread_mutex_lock(&g->lock);
     for (;;) {
+        uint64_t look = look_locked(g, &ready);
         TAILQ_CONCAT(&ready, &g->ready, link);
         uint64_t next = expire_locked(g, &ready);
+        if (look < next)
+            next = look;
         if (!TAILQ_EMPTY(&ready)) {
             (void)pthread_mutex_unlock(&g->lock);
             gate_answer(g, &ready);

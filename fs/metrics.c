@@ -11,6 +11,8 @@
 #include "dot.h"
 #include "gate.h"
 #include "node.h"
+#include "rules.h"
+#include "session.h"
 #include "util/auto.h"
 #include "util/strbuf.h"
 
@@ -60,6 +62,10 @@ add_scans(struct stoqfs *fs, struct stoq_strbuf *b)
     head(b, "reused_total", "counter", "Results used again instead of a scan.");
     labelled(b, "reused_total", "kind", "identity", value(&c->reused_identity));
     labelled(b, "reused_total", "kind", "content", value(&c->reused_content));
+    head(b, "readahead_total", "counter", "Scans ahead of readers.");
+    labelled(b, "readahead_total", "kind", "queued", value(&c->ahead_queued));
+    labelled(b, "readahead_total", "kind", "used", value(&c->ahead_used));
+    labelled(b, "readahead_total", "kind", "wasted", value(&c->ahead_wasted));
     head(b, "verdicts_total", "counter", "Results by verdict.");
     for (unsigned v = 0; v < STOQ_VERDICT_COUNT; v++)
         labelled(b, "verdicts_total", "verdict",
@@ -104,7 +110,7 @@ add_state(struct stoqfs *fs, struct stoq_strbuf *b)
     single(b, "uptime_seconds", "gauge", "Seconds since the mount.",
            (stoq_now_ms() - fs->started_ms) / 1000);
     single(b, "store_failing", "gauge", "1 while results cannot be stored.",
-           health < 0);
+           health < 0 || stoq_store_present(fs->store) < 0);
     single(b, "store_dropped_total", "counter", "Results that could not be stored.",
            dropped);
     single(b, "scanner_timeouts_total", "counter", "Scans that ran out of time.",
@@ -112,10 +118,27 @@ add_state(struct stoqfs *fs, struct stoq_strbuf *b)
     single(b, "scanner_crashes_total", "counter", "Crashes of scanners.", pool.crashes);
     head(b, "restarts_total", "counter", "Processes started again.");
     labelled(b, "restarts_total", "process", "scanner", pool.restarts);
+    labelled(b, "restarts_total", "process", "mirror", fs->session->shared->restarts);
     labelled(b, "restarts_total", "process", "zygote",
              value(&fs->counters.zygote_restarts));
     labelled(b, "restarts_total", "process", "courier",
              value(&fs->counters.courier_restarts));
+}
+
+static void
+add_rules(struct stoqfs *fs, struct stoq_strbuf *b)
+{
+    uint64_t counts[STOQFS_RELOAD_RESULTS];
+    uint64_t generation = stoqfs_rules_counts(fs->rules, counts);
+    single(b, "rules_generation", "gauge",
+           "Which plugins and rules are in force, counted from 1 at the mount.",
+           generation);
+    head(b, "reloads_total", "counter", "Reloads of plugins and rules, by their end.");
+    for (unsigned i = 0; i < STOQFS_RELOAD_RESULTS; i++)
+        labelled(b, "reloads_total", "result",
+                 stoqfs_reload_result_name((enum stoqfs_reload_result)i), counts[i]);
+    single(b, "stale_results", "gauge", "Results of older rules, to be made again.",
+           stoqfs_gate_stale(fs->gate));
 }
 
 static void
@@ -125,8 +148,12 @@ add_outbox(const struct stoqfs *fs, struct stoq_strbuf *b)
         const char *name, *type, *help;
     } series[] = {
         {"outbox_waiting", "gauge", "Results not delivered yet."},
+        {"outbox_waiting_bytes", "gauge", "Bytes of results not delivered yet."},
+        {"outbox_dead", "gauge", "Dead letters."},
+        {"outbox_dead_bytes", "gauge", "Bytes of dead letters."},
         {"outbox_delivered_total", "counter", "Results delivered."},
         {"outbox_failures_total", "counter", "Failed deliveries."},
+        {"outbox_dropped_total", "counter", "Results dropped undelivered."},
     };
     const struct stoq_strv *connectors = &fs->options->config->connectors;
     for (size_t i = 0; i < STOQ_ARRAY_SIZE(series); i++) {
@@ -134,7 +161,9 @@ add_outbox(const struct stoqfs *fs, struct stoq_strbuf *b)
         for (size_t k = 0; k < connectors->count; k++) {
             struct stoq_outbox_stats s = {0};
             (void)stoq_store_outbox_stats(fs->store, connectors->items[k], &s);
-            const unsigned long long values[] = {s.waiting, s.delivered, s.failures};
+            const unsigned long long values[] = {s.waiting,    s.bytes,     s.dead,
+                                                 s.dead_bytes, s.delivered, s.failures,
+                                                 s.dropped};
             labelled(b, series[i].name, "connector", connectors->items[k], values[i]);
         }
     }
@@ -149,6 +178,7 @@ stoqfs_metrics(struct stoqfs *fs)
     add_scans(fs, &b);
     add_opens(fs, &b);
     add_state(fs, &b);
+    add_rules(fs, &b);
     add_outbox(fs, &b);
     return stoq_strbuf_steal(&b);
 }

@@ -16,14 +16,23 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "control.h"
 #include "core/config.h"
+#include "courier/deliver.h"
 #include "gate.h"
+#include "journal.h"
 #include "mount.h"
 #include "node.h"
+#include "opens.h"
 #include "ops.h"
+#include "ops_impl.h"
 #include "pass.h"
 #include "pending.h"
+#include "readahead.h"
+#include "rules.h"
+#include "session.h"
+#include "stale.h"
 #include "stoqfs.h"
 #include "util/auto.h"
 #include "util/io.h"
@@ -65,22 +74,53 @@ leave_loop(struct mirror *m)
     (void)pthread_kill(m->main_thread, SIGTERM);
 }
 
-/* Results of the new zygote are its engine's. What was known before stays known, as
- * made by the older rules, until the next mount. */
-static void
+/* Before the pool has the new zygote: a scan that begins too early is done again, one
+ * that is told of too late would count as made by the new rules. */
+static int
 engine_is(struct mirror *m, const char *id)
 {
     const char *now = atomic_load(&m->fs.engine_now);
     if (strcmp(now, id) == 0)
-        return;
+        return 0;
     struct engine_name *e = malloc(sizeof(*e));
     if (!e)
-        return;
-    STOQ_WARN("plugins or rules changed on disk: engine %s instead of %s", id, now);
+        return -ENOMEM;
+    STOQ_INFO("engine %s instead of %s: results of others are stale", id, now);
     (void)snprintf(e->id, sizeof(e->id), "%.64s", id);
     e->next = m->engines; /* others may still read the one before: all are kept */
     m->engines = e;
     atomic_store(&m->fs.engine_now, e->id);
+    stoqfs_gate_engine(m->fs.gate, e->id);
+    stoqfs_cache_swapped(&m->fs);
+    stoqfs_stale_wake(m->fs.stale);
+    return 0;
+}
+
+/* A zygote to scan with from now on, after a reload or because the one before died.
+ * Without memory it is let go, and the supervisor starts another. The report is last:
+ * who sees it finds the new rules in force. */
+static void
+take_zygote(struct mirror *m, const char *id, int *fd, int report)
+{
+    if (engine_is(m, id) == 0)
+        stoq_pool_set_zygote(m->fs.pool, STOQ_STEAL_FD(fd), id);
+    if (!stoqfs_rules_report(m->fs.rules, report))
+        atomic_fetch_add(&m->fs.counters.zygote_restarts, 1);
+}
+
+static void
+obey(struct mirror *m, const struct stoqfs_control *msg, int *fds, size_t nfds)
+{
+    if (msg->type == STOQFS_CONTROL_STOP) {
+        leave_loop(m);
+    } else if (msg->type == STOQFS_CONTROL_ZYGOTE && nfds == 2) {
+        take_zygote(m, msg->text, &fds[1], fds[0]);
+    } else if (msg->type == STOQFS_CONTROL_RELOADED && nfds == 1) {
+        (void)stoqfs_rules_report(m->fs.rules, fds[0]);
+    } else if (msg->type == STOQFS_CONTROL_COURIER && nfds == 1 && m->fs.courier) {
+        atomic_fetch_add(&m->fs.counters.courier_restarts, 1);
+        stoq_courier_client_set(m->fs.courier, STOQ_STEAL_FD(&fds[0]));
+    }
 }
 
 /* @return false when the supervisor is gone. */
@@ -88,28 +128,35 @@ static bool
 control_message(struct mirror *m)
 {
     struct stoqfs_control msg;
-    int fd = -1;
-    size_t nfds = 1;
-    ssize_t n = stoq_msg_recv(m->control, &msg, sizeof(msg), &fd, &nfds);
+    int fds[STOQ_MSG_MAX_FDS];
+    size_t nfds = 0;
+    ssize_t n = stoq_msg_recv(m->control, &msg, sizeof(msg), fds, &nfds);
     if (n <= 0)
         return false;
-    if (n != (ssize_t)sizeof(msg))
-        return true;
     msg.text[sizeof(msg.text) - 1] = '\0';
-    bool has_fd = nfds == 1;
-    if (msg.type == STOQFS_CONTROL_STOP) {
-        leave_loop(m);
-    } else if (msg.type == STOQFS_CONTROL_ZYGOTE && has_fd) {
-        atomic_fetch_add(&m->fs.counters.zygote_restarts, 1);
-        engine_is(m, msg.text);
-        stoq_pool_set_zygote(m->fs.pool, STOQ_STEAL_FD(&fd), msg.text);
-    } else if (msg.type == STOQFS_CONTROL_COURIER && has_fd && m->fs.courier) {
-        atomic_fetch_add(&m->fs.counters.courier_restarts, 1);
-        stoq_courier_client_set(m->fs.courier, STOQ_STEAL_FD(&fd));
-    }
-    if (fd >= 0)
-        (void)close(fd);
+    if (n == (ssize_t)sizeof(msg))
+        obey(m, &msg, fds, nfds);
+    for (size_t i = 0; i < nfds; i++)
+        stoq_auto_close(&fds[i]);
     return true;
+}
+
+/* What is open for writing is scanned when it is closed: it is dirty. */
+static void
+scan_due(void *arg, struct stoqfs_node *n)
+{
+    if (stoqfs_node_writers(n) == 0 && stoqfs_node_take_dirty(n))
+        stoqfs_scan_written(arg, n);
+}
+
+/* What nobody did while there was no mirror, or what went down with the one before. */
+static void
+catch_up(struct stoqfs *fs)
+{
+    stoqfs_cache_drop(fs);
+    stoqfs_nodes_due(fs->nodes, scan_due, fs);
+    if (fs->courier)
+        stoq_courier_client_wake(fs->courier);
 }
 
 static void *
@@ -117,6 +164,8 @@ control_main(void *arg)
 {
     struct mirror *m = arg;
     (void)prctl(PR_SET_NAME, "control");
+    if (m->fs.restarted)
+        catch_up(&m->fs);
     for (;;) {
         struct pollfd p[2] = {{.fd = m->control, .events = POLLIN},
                               {.fd = m->wake[0], .events = POLLIN}};
@@ -165,7 +214,11 @@ static int
 open_store(struct stoqfs *fs, struct stoq_error *err)
 {
     struct stoq_store_report report = {0};
+    struct stoq_bounds bounds;
     int r = stoq_store_open(fs->options->state_dir, &fs->store, &report, err);
+    stoq_delivery_bounds(fs->options->config, &bounds);
+    if (r == 0)
+        stoq_store_set_bounds(fs->store, &bounds);
     if (r == 0 && report.moved_aside[0])
         STOQ_WARN(
             "the results database was damaged or not ours; it is kept as %s, and a "
@@ -220,10 +273,12 @@ assemble(struct mirror *m, const struct stoqfs_mirror_start *start,
     struct stoqfs *fs = &m->fs;
     const struct stoq_config *c = start->options->config;
     fs->options = start->options;
+    fs->session = start->session;
+    fs->restarted = start->restarted;
     fs->source_fd = start->source_fd;
     fs->finish = c->dest_archivers.count || c->decorators.count;
     fs->engine_facts = start->zygote->facts;
-    fs->started_ms = stoq_now_ms();
+    fs->started_ms = fs->session->shared->mounted_ms;
     (void)snprintf(fs->engine_id, sizeof(fs->engine_id), "%s",
                    start->zygote->engine_id);
 
@@ -231,13 +286,23 @@ assemble(struct mirror *m, const struct stoqfs_mirror_start *start,
 
     int r = open_store(fs, err);
     if (r == 0)
-        r = stoqfs_nodes_new(fs->source_fd, &fs->nodes, err);
+        r = stoqfs_nodes_new(fs->source_fd, fs->session, &fs->nodes, err);
+    if (r == 0)
+        r = stoqfs_opens_new(fs, &fs->opens, err);
+    if (r == 0)
+        r = stoqfs_journal_new(fs->session, &fs->journal);
     if (r == 0 && start->courier >= 0)
         r = stoq_courier_client_new(start->courier, &fs->courier, err);
     if (r == 0)
         r = open_pool(fs, start, err);
     if (r == 0)
+        r = stoqfs_rules_new(start->rules, m->control, &fs->rules, err);
+    if (r == 0)
         r = stoqfs_gate_new(fs, &fs->gate, err);
+    if (r == 0 && fs->options->rescan)
+        r = stoqfs_stale_new(fs, &fs->stale, err);
+    if (r == 0)
+        r = stoqfs_readahead_new(fs, &fs->readahead, err);
     if (r == 0)
         r = open_session(fs, start->fuse_fd, err);
     return r == 0 ? start_control(m, err) : r;
@@ -261,13 +326,18 @@ take_apart(struct mirror *m)
         (void)stoq_write_full(m->wake[1], "", 1);
         (void)pthread_join(m->control_thread, NULL);
     }
+    stoqfs_readahead_stop(fs->readahead);
+    stoqfs_stale_free(fs->stale);
     if (fs->gate && stoqfs_gate_drain(fs->gate, DRAIN_MS) < 0) {
         int left = stoqfs_pending_save(fs);
         STOQ_WARN("leaving with %d scans unfinished; they are kept for the next start",
                   left);
     }
+    if (fs->gate)
+        stoqfs_pending_done(fs);
     stoqfs_gate_free(fs->gate);
     stoq_pool_free(fs->pool);
+    stoqfs_readahead_free(fs->readahead);
     if (fs->courier)
         stoq_courier_client_wake(fs->courier);
     stoq_courier_client_free(fs->courier);
@@ -277,7 +347,10 @@ take_apart(struct mirror *m)
         fuse_session_destroy(fs->se);
     }
     stoqfs_pass_free(fs->pass);
+    stoqfs_opens_free(fs->opens);
+    stoqfs_journal_free(fs->journal);
     stoqfs_nodes_free(fs->nodes);
+    stoqfs_rules_free(fs->rules);
     while (m->engines) {
         struct engine_name *e = m->engines;
         m->engines = e->next;
@@ -315,9 +388,12 @@ static void
 say_ready(struct mirror *m)
 {
     char text[sizeof(((struct stoqfs_control *)NULL)->text)];
-    (void)snprintf(text, sizeof(text), "kernel passthrough %s; page cache %s",
+    const char *off = stoqfs_session_off(m->fs.session);
+    (void)snprintf(text, sizeof(text),
+                   "kernel passthrough %s; page cache %s; restart %s%s",
                    stoqfs_pass_state(m->fs.pass),
-                   m->fs.options->strict ? "not kept (coherence=strict)" : "kept");
+                   m->fs.options->strict ? "not kept (coherence=strict)" : "kept",
+                   *off ? "off: " : "on", off);
     say(m, STOQFS_CONTROL_READY, text);
 }
 
@@ -335,6 +411,10 @@ stoqfs_mirror_run(const struct stoqfs_mirror_start *start)
     } else {
         start_watch(&m.fs);
         stoqfs_pending_load(&m.fs);
+        /* before any request is read: those that this mirror reads are not to come
+         * twice */
+        if (start->restarted && !stoqfs_pass_resend(m.fs.pass))
+            STOQ_INFO("the mount has ended meanwhile");
         say_ready(&m);
         status = loop(&m);
         say(&m, STOQFS_CONTROL_LEAVING, "");

@@ -5,6 +5,7 @@
 #define FUSE_USE_VERSION 314
 #include "mount.h"
 
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <spawn.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 struct stoqfs_mount {
     struct fuse_session *se;
+    int fd; /* of our own: detaching closes the library's */
     bool mounted;
 };
 
@@ -82,6 +84,7 @@ stoqfs_mount_new(const struct stoqfs_options *o, struct stoqfs_mount **out,
         fuse_opt_free_args(&args);
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     }
+    m->fd = -1;
     m->se = fuse_session_new(&args, &none, sizeof(none), NULL);
     fuse_opt_free_args(&args);
     if (!m->se || fuse_session_mount(m->se, o->mountpoint) != 0) {
@@ -91,6 +94,13 @@ stoqfs_mount_new(const struct stoqfs_options *o, struct stoqfs_mount **out,
                               "cannot mount at %s (see the line above)", o->mountpoint);
     }
     m->mounted = true;
+    m->fd = dup(fuse_session_fd(m->se)); /* not by fcntl(2): see attach() in pass.c */
+    if (m->fd < 0 || fcntl(m->fd, F_SETFD, FD_CLOEXEC) < 0) {
+        int code = errno;
+        stoqfs_mount_free(m);
+        return stoq_error_set(err, STOQ_ERROR_SYSTEM, -code, "cannot mount: %s",
+                              strerror(code));
+    }
     *out = m;
     return 0;
 }
@@ -98,7 +108,7 @@ stoqfs_mount_new(const struct stoqfs_options *o, struct stoqfs_mount **out,
 int
 stoqfs_mount_fd(const struct stoqfs_mount *m)
 {
-    return fuse_session_fd(m->se);
+    return m->fd;
 }
 
 void
@@ -118,6 +128,7 @@ stoqfs_mount_free(struct stoqfs_mount *m)
     stoqfs_mount_detach(m);
     if (m->se)
         fuse_session_destroy(m->se);
+    stoq_auto_close(&m->fd);
     free(m);
 }
 

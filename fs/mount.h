@@ -14,7 +14,7 @@ struct stoqfs_mount;
 /** Mount at options->mountpoint. On failure nothing is mounted. */
 int stoqfs_mount_new(const struct stoqfs_options *o, struct stoqfs_mount **out,
                      struct stoq_error *err);
-/** The /dev/fuse descriptor. Borrowed. */
+/** The /dev/fuse descriptor, also when detached. Borrowed. */
 int stoqfs_mount_fd(const struct stoqfs_mount *m);
 /** Take the mount out of the tree; open files go on. Once is enough. */
 void stoqfs_mount_detach(struct stoqfs_mount *m);

@@ -29,23 +29,31 @@ make_file_locked(struct stoqfs_nodes *t, const struct file_id *id)
     s->handle_type = id->handle_type;
     s->handle_size = id->handle_size;
     s->mount = id->mount;
+    s->type = id->st.st_mode & S_IFMT;
     memcpy(s->handle, id->handle, id->handle_size);
+    STOQFS_ORDER();
     s->kind = STOQFS_REAL;
     n->kind = STOQFS_REAL;
-    n->type = id->st.st_mode & S_IFMT;
+    n->type = s->type;
+    if (id->handle_size == 0)
+        stoqfs_session_give_up(t->session,
+                               "files of the source cannot be opened by handle");
     n->keeps_fd = id->handle_size == 0;
     stoqfs_hash_add_locked(t, n);
     return n;
 }
 
 static struct stoqfs_node *
-make_virtual_locked(struct stoqfs_nodes *t, enum stoqfs_kind kind, uint64_t what)
+make_virtual_locked(struct stoqfs_nodes *t, enum stoqfs_kind kind, uint64_t what,
+                    uint64_t version)
 {
     struct stoqfs_node *n = stoqfs_arena_take_locked(t);
     if (!n)
         return NULL;
     struct stoqfs_slot *s = &t->slots[n->number];
     s->ino = what;
+    s->dev = version;
+    STOQFS_ORDER();
     s->kind = (uint8_t)kind;
     n->kind = (uint8_t)kind;
     return n;
@@ -67,8 +75,10 @@ free_node_locked(struct stoqfs_nodes *t, struct stoqfs_node *n, int *fd)
         stoqfs_chain_remove_locked(
             t, &t->dot[n->what.virtual_id % STOQ_ARRAY_SIZE(t->dot)], n);
     }
-    free(n->name);
-    n->name = NULL;
+    if (n->orphan)
+        stoqfs_session_drop(t->session, STOQFS_HOLD_NODE, n->number,
+                            t->slots[n->number].generation);
+    stoqfs_name_free(t, n);
     stoqfs_arena_give_locked(t, n);
     return parent;
 }
@@ -102,7 +112,6 @@ static int
 enter_file(struct stoqfs_nodes *t, struct stoqfs_node *parent, const char *name, int fd,
            const struct file_id *id, struct stoqfs_node **out)
 {
-    char *copy = NULL;
     uint32_t unpin = 0;
     STOQ_AUTOCLOSE int extra = fd;
     (void)pthread_mutex_lock(&t->lock);
@@ -117,10 +126,8 @@ enter_file(struct stoqfs_nodes *t, struct stoqfs_node *parent, const char *name,
     t->slots[n->number].lookups++;
     if (extra >= 0)
         extra = stoqfs_fd_store_locked(t, n, STOQ_STEAL_FD(&extra));
-    if (!stoqfs_name_is_locked(n, parent, name)) {
-        copy = strdup(name);
-        unpin = stoqfs_name_set_locked(t, n, parent, copy);
-    }
+    if (!stoqfs_name_is_locked(n, parent, name))
+        unpin = stoqfs_name_set_locked(t, n, parent, name);
     STOQ_AUTOCLOSE int evicted STOQ_UNUSED = stoqfs_fd_evict_locked(t);
     (void)pthread_mutex_unlock(&t->lock);
     stoqfs_node_drop(t, unpin, 0, 1);
@@ -203,11 +210,10 @@ stoqfs_node_sidecar(struct stoqfs_nodes *t, struct stoqfs_node *base, uint64_t v
     (void)pthread_mutex_lock(&t->lock);
     struct stoqfs_node *n = stoqfs_at(t, base->sidecar);
     if (!n || t->slots[n->number].dev != version) {
-        n = make_virtual_locked(t, STOQFS_SIDECAR, base->number);
+        n = make_virtual_locked(t, STOQFS_SIDECAR, base->number, version);
         if (n) {
             n->parent = base->number;
             n->what.base = base;
-            t->slots[n->number].dev = version;
             base->sidecar = n->number;
             base->pins++;
             (void)atomic_fetch_add(&base->sidecars, 1);
@@ -231,7 +237,7 @@ stoqfs_node_dot(struct stoqfs_nodes *t, uint64_t id, struct stoqfs_node **out)
     while (n && n->what.virtual_id != id)
         n = stoqfs_at(t, n->hash_next);
     if (!n) {
-        n = make_virtual_locked(t, STOQFS_DOT, id);
+        n = make_virtual_locked(t, STOQFS_DOT, id, 0);
         if (n) {
             n->what.virtual_id = id;
             n->hash_next = *head;
@@ -353,18 +359,22 @@ make_root(struct stoqfs_nodes *t, int source_fd)
 STOQ_DEFINE_AUTO(stoqfs_nodes)
 
 int
-stoqfs_nodes_new(int source_fd, struct stoqfs_nodes **out, struct stoq_error *err)
+stoqfs_nodes_new(int source_fd, struct stoqfs_session *session,
+                 struct stoqfs_nodes **out, struct stoq_error *err)
 {
     STOQ_AUTO(stoqfs_nodes) t = calloc(1, sizeof(*t));
     if (!t)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     (void)pthread_mutex_init(&t->lock, NULL);
+    t->session = session;
     t->memfd = -1;
     t->bucket_count = 1024;
     t->buckets = calloc(t->bucket_count, sizeof(*t->buckets));
     raise_limit(t);
     int r = t->buckets ? stoqfs_arena_init(t) : -ENOMEM;
     if (r == 0)
+        r = stoqfs_nodes_restore(t, source_fd);
+    if (r == -ENOENT)
         r = make_root(t, source_fd);
     if (r < 0)
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, r,
@@ -379,9 +389,9 @@ stoqfs_nodes_free(struct stoqfs_nodes *t)
     if (!t)
         return;
     for (uint32_t i = 1; t->nodes && i < t->chunks_made * CHUNK_SLOTS; i++) {
-        if (t->slots[i].generation == 0)
+        if (t->nodes[i].kind == 0)
             continue;
-        free(t->nodes[i].name);
+        stoqfs_name_free(t, &t->nodes[i]);
         if (t->nodes[i].fd >= 0)
             (void)close(t->nodes[i].fd);
     }

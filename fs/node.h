@@ -31,7 +31,12 @@ enum stoqfs_kind {
 struct stoqfs_node;
 struct stoqfs_handles;
 
-int stoqfs_nodes_new(int source_fd, struct stoqfs_nodes **out, struct stoq_error *err);
+struct stoqfs_session;
+
+/** The table of the session's nodes: those of the mirror before this one are there
+ *  again. @p session outlives the table. */
+int stoqfs_nodes_new(int source_fd, struct stoqfs_session *session,
+                     struct stoqfs_nodes **out, struct stoq_error *err);
 void stoqfs_nodes_free(struct stoqfs_nodes *t);
 /** Nodes in use, and descriptors held. */
 void stoqfs_nodes_stats(struct stoqfs_nodes *t, uint64_t *nodes, uint64_t *fds);
@@ -87,6 +92,9 @@ void stoqfs_node_fd_put(struct stoqfs_nodes *t, struct stoqfs_node *n, int fd);
 /** open(2) the node itself with @p flags (no O_NOFOLLOW trick needed: symlinks are
  *  never followed). @return descriptor (caller closes) or -errno. */
 int stoqfs_node_open(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags);
+/** The same for reading that nobody asked for, or is not to be seen: it leaves no
+ * access time where the file is ours to say so. */
+int stoqfs_node_open_unseen(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags);
 /** openat(2), O_CLOEXEC, that makes room when out of descriptors. @return fd or -errno.
  */
 int stoqfs_nodes_openat(struct stoqfs_nodes *t, int dir, const char *name, int flags);
@@ -123,9 +131,19 @@ int stoqfs_node_writers(const struct stoqfs_node *n);
 /** Counts opens for writing and truncations: equal twice with no writers in between
  *  means that nobody wrote through the mount. */
 unsigned stoqfs_node_write_seq(const struct stoqfs_node *n);
-/** Set by write operations; tells and clears. */
+/** Set by write operations; tells and clears. It shall be scanned, also by the mirror
+ *  after this one, until a result is stored (stoqfs_node_scanned()). */
 void stoqfs_node_set_dirty(struct stoqfs_node *n);
 bool stoqfs_node_take_dirty(struct stoqfs_node *n);
+void stoqfs_node_set_due(struct stoqfs_node *n);
+void stoqfs_node_scanned(struct stoqfs_node *n);
+/** After a restart: call @p fn for each file that was written and, as far as known, not
+ *  scanned since. The node is pinned meanwhile. */
+void stoqfs_nodes_due(struct stoqfs_nodes *t,
+                      void (*fn)(void *arg, struct stoqfs_node *n), void *arg);
+/** The node's file, which is open, is about to lose its last name (or, @p yes false,
+ *  has kept it): no handle will lead to it any more. */
+void stoqfs_node_orphan(struct stoqfs_nodes *t, struct stoqfs_node *n, bool yes);
 /** Identity under which the kernel's page cache of this node was filled; keep_cache is
  *  right when it is the same at the next open. Returns whether equal, and stores. */
 bool stoqfs_node_cache_check(struct stoqfs_node *n, const struct stat *st);

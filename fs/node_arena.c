@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "node_impl.h"
 #include "util/auto.h"
@@ -41,8 +42,9 @@ reserve(struct stoqfs_nodes *t, uint32_t slots)
 int
 stoqfs_arena_init(struct stoqfs_nodes *t)
 {
-    t->memfd = memfd_create("stoqfs-nodes", MFD_CLOEXEC);
-    if (t->memfd < 0)
+    struct stat st;
+    t->memfd = t->session->nodes_fd;
+    if (fstat(t->memfd, &st) < 0)
         return -errno;
     /* strict overcommit or an address space limit: less is enough for most */
     uint32_t slots = RESERVE_MOST;
@@ -52,7 +54,12 @@ stoqfs_arena_init(struct stoqfs_nodes *t)
             return -ENOMEM;
     }
     t->chunks = calloc(slots / CHUNK_SLOTS, sizeof(*t->chunks));
-    return t->chunks ? 0 : -ENOMEM;
+    if (!t->chunks)
+        return -ENOMEM;
+    t->chunks[0].bits[0] = 1; /* 0 is no number, 1 is FUSE_ROOT_ID */
+    t->chunks[0].used = 1;
+    t->chunks_made = (uint32_t)((size_t)st.st_size / sizeof(*t->slots) / CHUNK_SLOTS);
+    return 0;
 }
 
 void
@@ -63,8 +70,6 @@ stoqfs_arena_fini(struct stoqfs_nodes *t)
     if (t->nodes)
         (void)munmap(t->nodes, (size_t)t->capacity * sizeof(*t->nodes));
     free(t->chunks);
-    if (t->memfd >= 0)
-        (void)close(t->memfd);
 }
 
 static int
@@ -75,10 +80,6 @@ grow_locked(struct stoqfs_nodes *t)
     size_t bytes = CHUNK_SLOTS * sizeof(*t->slots);
     if (ftruncate(t->memfd, (off_t)((t->chunks_made + 1U) * bytes)) < 0)
         return -errno;
-    if (t->chunks_made == 0) { /* 0 is no number, 1 is FUSE_ROOT_ID */
-        t->chunks[0].bits[0] = 1;
-        t->chunks[0].used = 1;
-    }
     t->chunks_made++;
     return 0;
 }
@@ -109,9 +110,25 @@ stoqfs_arena_take_locked(struct stoqfs_nodes *t)
     memset(&t->slots[number], 0, sizeof(t->slots[number]));
     memset(n, 0, sizeof(*n));
     n->number = number;
+    n->slot = &t->slots[number];
     n->fd = -1;
-    t->slots[number].generation = ++t->generation;
+    t->slots[number].generation = ++t->session->shared->generation;
     t->used++;
+    return n;
+}
+
+struct stoqfs_node *
+stoqfs_arena_revive(struct stoqfs_nodes *t, uint32_t number)
+{
+    struct chunk *c = &t->chunks[number / CHUNK_SLOTS];
+    struct stoqfs_node *n = &t->nodes[number];
+    c->bits[number % CHUNK_SLOTS / 64] |= UINT64_C(1) << number % 64;
+    c->used++;
+    t->used++;
+    memset(n, 0, sizeof(*n));
+    n->number = number;
+    n->slot = &t->slots[number];
+    n->fd = -1;
     return n;
 }
 
@@ -156,6 +173,7 @@ stoqfs_arena_give_locked(struct stoqfs_nodes *t, struct stoqfs_node *n)
     uint32_t number = n->number;
     uint32_t index = number / CHUNK_SLOTS;
     struct chunk *c = &t->chunks[index];
+    t->slots[number].kind = 0;
     t->slots[number].generation = 0;
     n->kind = 0;
     c->bits[number % CHUNK_SLOTS / 64] &= ~(UINT64_C(1) << number % 64);

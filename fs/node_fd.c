@@ -8,6 +8,7 @@
  */
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -124,6 +125,15 @@ stoqfs_nodes_openat(struct stoqfs_nodes *t, int dir, const char *name, int flags
 
 /* -------------------------------------------------------------------------- handles */
 
+/* What open_handle() needs. */
+static struct stoqfs_slot
+slot_locked(const struct stoqfs_nodes *t, const struct stoqfs_node *n)
+{
+    struct stoqfs_slot s = {0};
+    memcpy(&s, &t->slots[n->number], offsetof(struct stoqfs_slot, name));
+    return s;
+}
+
 static int
 open_handle(struct stoqfs_nodes *t, const struct stoqfs_slot *s, int flags)
 {
@@ -202,6 +212,9 @@ mount_index(struct stoqfs_nodes *t, int fd, int dir_fd, const struct file_id *id
     i = find_mount_locked(t, id->mount_id);
     if (i < 0 && t->mount_count < MOUNTS_MAX) {
         i = (int)t->mount_count++;
+        if (mount_fd >= 0) /* before there can be nodes with it; waits for nothing */
+            stoqfs_session_hold(t->session, STOQFS_HOLD_MOUNT, (uint32_t)i,
+                                (uint64_t)id->mount_id, mount_fd);
         t->mounts[i] =
             (struct mount_point){.id = id->mount_id, .fd = STOQ_STEAL_FD(&mount_fd)};
     }
@@ -248,7 +261,7 @@ stoqfs_node_fd(struct stoqfs_nodes *t, struct stoqfs_node *n, int *fd)
         (void)pthread_mutex_unlock(&t->lock);
         return 0;
     }
-    struct stoqfs_slot slot = t->slots[n->number];
+    struct stoqfs_slot slot = slot_locked(t, n);
     (void)pthread_mutex_unlock(&t->lock);
 
     int r = open_handle(t, &slot, O_PATH | O_NOFOLLOW);
@@ -283,7 +296,7 @@ stoqfs_node_open(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags)
     if (n->kind != STOQFS_REAL)
         return -EINVAL;
     (void)pthread_mutex_lock(&t->lock);
-    struct stoqfs_slot slot = t->slots[n->number];
+    struct stoqfs_slot slot = slot_locked(t, n);
     bool cached = n->fd >= 0;
     (void)pthread_mutex_unlock(&t->lock);
     int r = -ESTALE;
@@ -301,6 +314,13 @@ stoqfs_node_open(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags)
                             flags & ~O_NOFOLLOW);
     stoqfs_node_fd_put(t, n, fd);
     return r;
+}
+
+int
+stoqfs_node_open_unseen(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags)
+{
+    int fd = stoqfs_node_open(t, n, flags | O_NOATIME);
+    return fd == -EPERM ? stoqfs_node_open(t, n, flags) : fd;
 }
 
 int

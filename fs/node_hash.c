@@ -66,6 +66,19 @@ stoqfs_hash_add_locked(struct stoqfs_nodes *t, struct stoqfs_node *n)
 }
 
 void
+stoqfs_hash_revive_locked(struct stoqfs_nodes *t, struct stoqfs_node *n)
+{
+    const struct stoqfs_slot *s = &t->slots[n->number];
+    if (++t->hashed > t->bucket_count && t->bucket_count < t->capacity)
+        rehash_locked(t);
+    uint32_t *link = bucket(t, s->dev, s->ino);
+    while (*link && t->slots[*link].generation > s->generation)
+        link = &t->nodes[*link].hash_next;
+    n->hash_next = *link;
+    *link = n->number;
+}
+
+void
 stoqfs_chain_remove_locked(struct stoqfs_nodes *t, uint32_t *link,
                            const struct stoqfs_node *n)
 {
@@ -122,12 +135,14 @@ stoqfs_hash_remove_locked(struct stoqfs_nodes *t, const struct stoqfs_node *n)
 uint32_t
 stoqfs_dev_index_locked(struct stoqfs_nodes *t, uint64_t dev)
 {
-    for (uint32_t i = 0; i < t->dev_count; i++)
-        if (t->devs[i] == dev)
+    struct stoqfs_shared *s = t->session->shared;
+    for (uint32_t i = 0; i < s->dev_count; i++)
+        if (s->devs[i] == dev)
             return i;
-    if (t->dev_count < DEVS_MAX) {
-        t->devs[t->dev_count] = dev;
-        return t->dev_count++;
+    if (s->dev_count < DEVS_MAX) {
+        s->devs[s->dev_count] = dev;
+        STOQFS_ORDER();
+        return s->dev_count++;
     }
     return DEVS_MAX;
 }

@@ -18,15 +18,40 @@ stoqfs_name_is_locked(const struct stoqfs_node *n, const struct stoqfs_node *par
     return n->name && n->parent == parent->number && strcmp(n->name, name) == 0;
 }
 
+void
+stoqfs_name_free(const struct stoqfs_nodes *t, struct stoqfs_node *n)
+{
+    if (n->name != t->slots[n->number].name)
+        free(n->name);
+    n->name = NULL;
+}
+
+/* In the slot where it fits; the first byte last, which makes it valid. */
+static void
+store_name_locked(struct stoqfs_nodes *t, struct stoqfs_node *n, const char *name)
+{
+    struct stoqfs_slot *s = &t->slots[n->number];
+    size_t len = name ? strlen(name) : 0;
+    stoqfs_name_free(t, n);
+    s->name[0] = '\0';
+    STOQFS_ORDER();
+    if (len >= NAME_NEAR) {
+        n->name = strdup(name); /* NULL: unknown, which is allowed */
+    } else if (len > 0) {
+        memcpy(s->name + 1, name + 1, len);
+        STOQFS_ORDER();
+        s->name[0] = name[0];
+        n->name = s->name;
+    }
+}
+
 uint32_t
 stoqfs_name_set_locked(struct stoqfs_nodes *t, struct stoqfs_node *n,
-                       struct stoqfs_node *parent, char *name)
+                       struct stoqfs_node *parent, const char *name)
 {
     uint32_t old = n->parent;
-    if (n->number == FUSE_ROOT_ID || n->kind != STOQFS_REAL) {
-        free(name);
+    if (n->number == FUSE_ROOT_ID || n->kind != STOQFS_REAL)
         return 0;
-    }
     /* a cycle by names out of date would make paths endless and nodes immortal */
     for (struct stoqfs_node *p = parent; p; p = stoqfs_at(t, p->parent)) {
         if (p == n) {
@@ -34,13 +59,13 @@ stoqfs_name_set_locked(struct stoqfs_nodes *t, struct stoqfs_node *n,
             break;
         }
     }
-    free(n->name);
-    n->name = name;
+    store_name_locked(t, n, name);
     n->parent = 0;
     if (parent) {
         parent->pins++;
         n->parent = parent->number;
     }
+    t->slots[n->number].parent = n->parent;
     return old;
 }
 
@@ -48,9 +73,8 @@ void
 stoqfs_node_renamed(struct stoqfs_nodes *t, struct stoqfs_node *n,
                     struct stoqfs_node *parent, const char *name)
 {
-    char *copy = strdup(name); /* NULL: unknown, which is allowed */
     (void)pthread_mutex_lock(&t->lock);
-    uint32_t old = stoqfs_name_set_locked(t, n, parent, copy);
+    uint32_t old = stoqfs_name_set_locked(t, n, parent, name);
     (void)pthread_mutex_unlock(&t->lock);
     stoqfs_node_drop(t, old, 0, 1);
 }

@@ -72,6 +72,7 @@ stoqfs_node_write_seq(const struct stoqfs_node *n)
 void
 stoqfs_node_set_dirty(struct stoqfs_node *n)
 {
+    stoqfs_node_set_due(n);
     atomic_store(&n->dirty, true);
 }
 
@@ -79,6 +80,18 @@ bool
 stoqfs_node_take_dirty(struct stoqfs_node *n)
 {
     return atomic_exchange(&n->dirty, false);
+}
+
+void
+stoqfs_node_set_due(struct stoqfs_node *n)
+{
+    atomic_store(&n->slot->due, 1);
+}
+
+void
+stoqfs_node_scanned(struct stoqfs_node *n)
+{
+    atomic_store(&n->slot->due, 0);
 }
 
 static uint64_t

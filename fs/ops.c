@@ -66,6 +66,7 @@ const struct fuse_lowlevel_ops stoqfs_ops = {
     .fallocate = stoqfs_op_fallocate,
     .copy_file_range = stoqfs_op_copy_file_range,
     .lseek = stoqfs_op_lseek,
+    .ioctl = stoqfs_op_ioctl,
     .opendir = stoqfs_op_opendir,
     .readdir = stoqfs_op_readdir,
     .readdirplus = stoqfs_op_readdirplus,
@@ -223,7 +224,9 @@ stoqfs_scan_written(struct stoqfs *fs, struct stoqfs_node *n)
     struct stat st;
     struct stoqfs_answer now;
     stoqfs_cache_stale(fs, n);
-    STOQ_AUTOCLOSE int fd = stoqfs_node_open(fs->nodes, n, O_RDONLY | O_NONBLOCK);
+    stoqfs_node_set_due(n);
+    STOQ_AUTOCLOSE int fd =
+        stoqfs_node_open_unseen(fs->nodes, n, O_RDONLY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0)
         return;
     const struct stoqfs_question q = {

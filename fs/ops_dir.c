@@ -151,17 +151,17 @@ put_both(struct filling *f, uint64_t pos)
 static void
 read_dir(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
 {
-    struct stoqfs_dirh *h = stoqfs_dirh_of(fi);
-    struct filling f = {
-        .fs = stoqfs_of(req), .req = req, .h = h, .plus = plus, .size = size};
+    struct stoqfs_dirh *h = NULL;
+    struct filling f = {.fs = stoqfs_of(req), .req = req, .plus = plus, .size = size};
     STOQ_AUTOFREE char *buf = malloc(size);
-    int r = buf ? 0 : -ENOMEM;
+    int r = buf ? stoqfs_dirh_of(f.fs, fi, &h) : -ENOMEM;
     if (r == 0 && (off == 0 || !h->taken))
-        r = stoqfs_dirh_take(f.fs, h);
+        r = stoqfs_dirh_take(f.fs, h, fi->fh);
     if (r < 0) {
         (void)fuse_reply_err(req, -r);
         return;
     }
+    f.h = h;
     f.buf = buf;
     uint64_t pos = (uint64_t)off;
     while (pos / 2 < h->count && put_both(&f, pos))
@@ -202,9 +202,13 @@ set_caching(struct stoqfs *fs, struct stoqfs_node *n, const struct stoqfs_dirh *
 }
 
 static void
-end(struct stoqfs_node *n, struct stoqfs_dirh *h)
+end(struct stoqfs *fs, struct stoqfs_node *n, uint64_t fh)
 {
+    if (!stoqfs_open_valid(fs, fh))
+        return; /* by the mirror before this one */
+    struct stoqfs_dirh *h = stoqfs_open_what(fs, fh);
     stoqfs_node_listers_add(n, -1);
+    (void)stoqfs_open_end(fs, fh);
     stoqfs_dirh_free(h);
 }
 
@@ -223,10 +227,21 @@ stoqfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         (void)fuse_reply_err(req, -r);
         return;
     }
-    fi->fh = (uint64_t)(uintptr_t)h;
+    const struct stoqfs_opening how = {.kind = STOQFS_OPEN_DIR,
+                                       .flags = fi->flags,
+                                       .fd = -1,
+                                       .unique = stoqfs_journal_unique()};
+    fi->fh = stoqfs_open_add(fs, n, &how);
+    if (!fi->fh) {
+        stoqfs_node_listers_add(n, -1);
+        stoqfs_dirh_free(h);
+        (void)fuse_reply_err(req, ENFILE);
+        return;
+    }
+    stoqfs_open_set_what(fs, fi->fh, h);
     set_caching(fs, n, h, fi);
     if (fuse_reply_open(req, fi) != 0)
-        end(n, h);
+        end(fs, n, fi->fh);
 }
 
 void
@@ -235,7 +250,7 @@ stoqfs_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct stoqfs_node *n = stoqfs_req_node(req, ino);
     if (!n)
         return;
-    end(n, stoqfs_dirh_of(fi));
+    end(stoqfs_of(req), n, fi->fh);
     (void)fuse_reply_err(req, 0);
 }
 
@@ -243,8 +258,10 @@ void
 stoqfs_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
                    struct fuse_file_info *fi)
 {
+    struct stoqfs_dirh *h = NULL;
     (void)ino;
-    int fd = stoqfs_dirh_of(fi)->fd;
-    int r = fd < 0 ? 0 : datasync ? fdatasync(fd) : fsync(fd);
-    (void)fuse_reply_err(req, r < 0 ? errno : 0);
+    int r = stoqfs_dirh_of(stoqfs_of(req), fi, &h);
+    if (r == 0 && h->fd >= 0 && (datasync ? fdatasync(h->fd) : fsync(h->fd)) < 0)
+        r = -errno;
+    (void)fuse_reply_err(req, -r);
 }

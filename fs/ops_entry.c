@@ -111,7 +111,7 @@ stoqfs_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     }
     int r;
     if (fi && stoqfs_node_type(n) == S_IFREG) {
-        r = stoqfs_stat_shown(fs, n, (int)fi->fh, &st);
+        r = stoqfs_stat_shown(fs, n, stoqfs_open_fd(fs, fi), &st);
     } else {
         r = stoqfs_node_fd(fs->nodes, n, &fd);
         if (r == 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Open files: READ, WRITE, FLUSH, FSYNC, FALLOCATE, COPY_FILE_RANGE, LSEEK. Handles of
- * real files are descriptors; those of sidecars and .stoq belong to their rooms.
+ * Open files: READ, WRITE, FLUSH, FSYNC, FALLOCATE, COPY_FILE_RANGE, LSEEK, IOCTL.
+ * Handles of real files are descriptors; those of sidecars and .stoq belong to their
+ * rooms.
  */
 
 #include <fcntl.h>
@@ -55,14 +56,14 @@ stoqfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     }
     if (size <= COPY_MOST) {
         char buf[COPY_MOST];
-        ssize_t got = pread((int)fi->fh, buf, size, off);
+        ssize_t got = pread(stoqfs_open_fd(stoqfs_of(req), fi), buf, size, off);
         if (got < 0)
             (void)fuse_reply_err(req, errno);
         else
             (void)fuse_reply_buf(req, buf, (size_t)got);
         return;
     }
-    struct fuse_bufvec data = file_buf((int)fi->fh, size, off);
+    struct fuse_bufvec data = file_buf(stoqfs_open_fd(stoqfs_of(req), fi), size, off);
     (void)fuse_reply_data(req, &data, NO_FLAGS);
 }
 
@@ -84,8 +85,11 @@ append(int fd, struct fuse_bufvec *in)
             return got;
         v = (struct iovec){.iov_base = copy, .iov_len = (size_t)got};
     }
-    ssize_t put = pwritev2(fd, &v, 1, 0, RWF_APPEND);
-    return put < 0 ? -errno : put;
+    size_t before = stoqfs_appended_before(fd, v.iov_base, v.iov_len);
+    v.iov_base = (char *)v.iov_base + before;
+    v.iov_len -= before;
+    ssize_t put = v.iov_len || !before ? pwritev2(fd, &v, 1, 0, RWF_APPEND) : 0;
+    return put < 0 ? -errno : put + (ssize_t)before;
 }
 
 static ssize_t
@@ -106,8 +110,8 @@ stoqfs_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_
     stoqfs_node_set_dirty(n);
     stoqfs_creds_enter_writer(req, &creds);
     ssize_t put = fi->flags & O_APPEND && !fi->writepage
-                      ? append((int)fi->fh, in)
-                      : write_at((int)fi->fh, in, off);
+                      ? append(stoqfs_open_fd(stoqfs_of(req), fi), in)
+                      : write_at(stoqfs_open_fd(stoqfs_of(req), fi), in, off);
     stoqfs_creds_leave(&creds);
     if (put < 0)
         (void)fuse_reply_err(req, (int)-put);
@@ -123,7 +127,7 @@ stoqfs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (!n)
         return;
     if (stoqfs_node_kind(n) == STOQFS_REAL) {
-        int copy = fcntl((int)fi->fh, F_DUPFD_CLOEXEC, 0);
+        int copy = fcntl(stoqfs_open_fd(stoqfs_of(req), fi), F_DUPFD_CLOEXEC, 0);
         if (copy >= 0 && close(copy) < 0)
             err = errno;
     }
@@ -138,7 +142,8 @@ stoqfs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_i
     if (!n)
         return;
     if (stoqfs_node_kind(n) == STOQFS_REAL)
-        r = datasync ? fdatasync((int)fi->fh) : fsync((int)fi->fh);
+        r = datasync ? fdatasync(stoqfs_open_fd(stoqfs_of(req), fi))
+                     : fsync(stoqfs_open_fd(stoqfs_of(req), fi));
     (void)fuse_reply_err(req, r < 0 ? not_enosys(errno) : 0);
 }
 
@@ -150,10 +155,16 @@ stoqfs_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t l
     struct stoqfs_creds creds;
     if (!n)
         return;
+    struct stoqfs *fs = stoqfs_of(req);
+    int fd = stoqfs_open_fd(fs, fi);
+    struct stat st;
+    bool set_id = fstat(fd, &st) < 0 || st.st_mode & (S_ISUID | S_ISGID);
     stoqfs_node_set_dirty(n);
     stoqfs_creds_enter_writer(req, &creds);
-    int err = fallocate((int)fi->fh, mode, off, len) < 0 ? errno : 0;
+    int err = fallocate(fd, mode, off, len) < 0 ? errno : 0;
     stoqfs_creds_leave(&creds);
+    if (set_id) /* it may be gone, which the kernel does not expect of this request */
+        (void)fuse_lowlevel_notify_inval_inode(fs->se, ino, -1, 0);
     (void)fuse_reply_err(req, not_enosys(err));
 }
 
@@ -172,8 +183,9 @@ stoqfs_op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,
         len = COPY_RANGE_MOST;
     stoqfs_node_set_dirty(to);
     stoqfs_creds_enter_writer(req, &creds);
-    ssize_t put = copy_file_range((int)in_fi->fh, &in_off, (int)out_fi->fh, &out_off,
-                                  len, (unsigned)flags);
+    ssize_t put = copy_file_range(stoqfs_open_fd(stoqfs_of(req), in_fi), &in_off,
+                                  stoqfs_open_fd(stoqfs_of(req), out_fi), &out_off, len,
+                                  (unsigned)flags);
     int err = errno;
     stoqfs_creds_leave(&creds);
     if (put < 0)
@@ -189,9 +201,30 @@ stoqfs_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
     struct stoqfs_node *n = stoqfs_req_real(req, ino, EINVAL);
     if (!n)
         return;
-    off_t at = lseek((int)fi->fh, off, whence);
+    off_t at = lseek(stoqfs_open_fd(stoqfs_of(req), fi), off, whence);
     if (at < 0)
         (void)fuse_reply_err(req, not_enosys(errno));
     else
         (void)fuse_reply_lseek(req, at);
+}
+
+/* Those of the source are not passed on: what they would do is not known. */
+void /* NOLINTNEXTLINE(readability-function-size): the library's signature */
+stoqfs_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
+                struct fuse_file_info *fi, unsigned flags, const void *in,
+                size_t in_size, size_t out_size)
+{
+    struct stoqfs_node *n = stoqfs_req_node(req, ino);
+    (void)arg;
+    (void)fi;
+    (void)flags;
+    (void)in;
+    (void)in_size;
+    (void)out_size;
+    if (!n)
+        return;
+    if (stoqfs_node_kind(n) == STOQFS_DOT)
+        stoqfs_dot_ioctl(stoqfs_of(req), req, n, cmd);
+    else
+        (void)fuse_reply_err(req, ENOTTY);
 }

@@ -8,7 +8,9 @@
 
 #include "dot.h"
 #include "gate.h"
+#include "journal.h"
 #include "node.h"
+#include "opens.h"
 #include "ops.h"
 #include "sidecar.h"
 #include "stoqfs.h"
@@ -101,6 +103,10 @@ void stoqfs_op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,
                                struct fuse_file_info *in_fi, fuse_ino_t out,
                                off_t out_off, struct fuse_file_info *out_fi, size_t len,
                                int flags);
+void /* NOLINTNEXTLINE(readability-function-size): the library's signature */
+stoqfs_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
+                struct fuse_file_info *fi, unsigned flags, const void *in,
+                size_t in_size, size_t out_size);
 void stoqfs_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
                      struct fuse_file_info *fi);
 

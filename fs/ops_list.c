@@ -18,13 +18,6 @@
 
 #define DENTS_SIZE (32U << 10)
 
-struct stoqfs_dirh *
-stoqfs_dirh_of(const struct fuse_file_info *fi)
-{
-    /* a handle is 64 bits by protocol; NOLINTNEXTLINE(performance-no-int-to-ptr) */
-    return (struct stoqfs_dirh *)(uintptr_t)fi->fh;
-}
-
 STOQ_DEFINE_AUTO(stoqfs_dirh)
 
 /* Below a directory whose name begins with a dot nobody browses results, and programs
@@ -57,7 +50,10 @@ stoqfs_dirh_new(struct stoqfs *fs, struct stoqfs_node *n, struct stoqfs_dirh **o
         h->sidecars = (fs->options->sidecars == STOQFS_SIDECARS_SCANNED ||
                        fs->options->sidecars == STOQFS_SIDECARS_ALL) &&
                       !in_hidden(fs, n);
-        h->fd = stoqfs_node_open(fs->nodes, n, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+        const int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;
+        bool unseen = fs->options->nodiratime || fs->options->read_only;
+        h->fd = unseen ? stoqfs_node_open_unseen(fs->nodes, n, flags)
+                       : stoqfs_node_open(fs->nodes, n, flags);
         if (h->fd < 0)
             return h->fd;
     }
@@ -202,7 +198,7 @@ take_dot(struct stoqfs *fs, struct stoqfs_dirh *h)
 }
 
 int
-stoqfs_dirh_take(struct stoqfs *fs, struct stoqfs_dirh *h)
+stoqfs_dirh_take(struct stoqfs *fs, struct stoqfs_dirh *h, uint64_t fh)
 {
     h->count = h->real_count = 0;
     stoq_strbuf_fini(&h->names);
@@ -211,5 +207,6 @@ stoqfs_dirh_take(struct stoqfs *fs, struct stoqfs_dirh *h)
     h->error = -r;
     if (h->real_count > 1)
         qsort_r(h->reals, h->real_count, sizeof(*h->reals), compare, h->names.data);
+    stoqfs_dirh_keep(fs, h, fh);
     return h->count == 0 ? r : 0;
 }

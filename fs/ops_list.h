@@ -37,9 +37,15 @@ struct stoqfs_dirh {
 /** @return 0 or -errno of opening. */
 int stoqfs_dirh_new(struct stoqfs *fs, struct stoqfs_node *n, struct stoqfs_dirh **out);
 void stoqfs_dirh_free(struct stoqfs_dirh *h);
-struct stoqfs_dirh *stoqfs_dirh_of(const struct fuse_file_info *fi);
-/** Take the listing anew. @return 0 or -errno when there is nothing at all. */
-int stoqfs_dirh_take(struct stoqfs *fs, struct stoqfs_dirh *h);
+/** Of an open handle; the mirror before this one may have made it, and its listing.
+ *  @return 0 or -errno. */
+int stoqfs_dirh_of(struct stoqfs *fs, const struct fuse_file_info *fi,
+                   struct stoqfs_dirh **out);
+/** Take the listing anew, for the handle @p fh. @return 0 or -errno when there is
+ *  nothing at all. */
+int stoqfs_dirh_take(struct stoqfs *fs, struct stoqfs_dirh *h, uint64_t fh);
+/** Have the listing outlive this mirror, as far as there is memory. */
+void stoqfs_dirh_keep(struct stoqfs *fs, const struct stoqfs_dirh *h, uint64_t fh);
 /** Whether something real is called @p name, which ends as sidecars do. */
 bool stoqfs_dirh_has(const struct stoqfs_dirh *h, const char *name);
 

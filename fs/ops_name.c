@@ -12,6 +12,7 @@
 
 #include "cache.h"
 #include "ops_impl.h"
+#include "pass.h"
 #include "util/auto.h"
 
 /* One name being made. */
@@ -32,6 +33,7 @@ making_begin(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
         r = stoqfs_name_check(m->fs, &m->dir, name);
     if (r < 0)
         return r;
+    stoqfs_note_make(m->dir.fd, name);
     if (mode & S_ISGID)
         return stoqfs_creds_enter_groups(req, &m->creds);
     stoqfs_creds_enter(req, &m->creds);
@@ -43,6 +45,7 @@ static void
 making_end(fuse_req_t req, const char *name, struct making *m, int r)
 {
     stoqfs_creds_leave(&m->creds);
+    r = stoqfs_made_before(r);
     if (r < 0)
         (void)fuse_reply_err(req, -r);
     else
@@ -113,8 +116,10 @@ stoqfs_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *na
     int r = stoqfs_dir_enter(fs, parent, &dir);
     if (r == 0)
         r = stoqfs_name_check(fs, &dir, name);
-    if (r == 0)
-        r = do_link(fs, n, &dir, name);
+    if (r == 0) {
+        stoqfs_note_make(dir.fd, name);
+        r = stoqfs_made_before(do_link(fs, n, &dir, name));
+    }
     if (r < 0)
         (void)fuse_reply_err(req, -r);
     else
@@ -146,6 +151,17 @@ forget_name(struct stoqfs *fs, const struct stoqfs_dir *dir, const char *name,
     stoqfs_node_unpin(fs->nodes, n);
 }
 
+/* The node of a file if that is open, pinned; else NULL. */
+static struct stoqfs_node *
+open_node(struct stoqfs *fs, const struct stat *st)
+{
+    struct stoqfs_node *n = stoqfs_node_find(fs->nodes, st->st_dev, st->st_ino);
+    if (!n || stoqfs_pass_is_open(fs->pass, n))
+        return n;
+    stoqfs_node_unpin(fs->nodes, n);
+    return NULL;
+}
+
 static int
 remove_name(struct stoqfs *fs, const struct stoqfs_dir *dir, const char *name,
             int flags)
@@ -156,16 +172,27 @@ remove_name(struct stoqfs *fs, const struct stoqfs_dir *dir, const char *name,
         return -EPERM;
     if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
         int r = -errno;
+        if (r == -ENOENT && stoqfs_removed_before())
+            return 0;
         return r == -ENOENT && !flags ? unlink_sidecar(fs, dir, name) : r;
     }
+    stoqfs_note_move(&st, NULL);
+    bool last = S_ISREG(st.st_mode) && st.st_nlink == 1;
+    struct stoqfs_node *open = last ? open_node(fs, &st) : NULL;
+    if (open)
+        stoqfs_node_orphan(fs->nodes, open, true);
     /* its other links have a new ctime afterwards */
     if (S_ISREG(st.st_mode) && st.st_nlink > 1)
         (void)stoqfs_keep_name(fs, dir, name, &keep);
     int r = unlinkat(dir->fd, name, flags) < 0 ? -errno : 0;
+    if (open && r < 0)
+        stoqfs_node_orphan(fs->nodes, open, false);
+    if (open)
+        stoqfs_node_unpin(fs->nodes, open);
     stoqfs_keep_end(fs, &keep, r == 0);
     if (r == 0)
         forget_name(fs, dir, name, &st);
-    if (r == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+    if (r == 0 && last)
         stoqfs_gate_forget(fs->gate, &st); /* nobody can ask for it again */
     return r;
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "ops_impl.h"
+#include "pass.h"
 #include "util/auto.h"
 
 struct renaming {
@@ -42,16 +43,38 @@ same_file(const struct stoqfs_keep *a, const struct stoqfs_keep *b)
     return a->before.st_dev == b->before.st_dev && a->before.st_ino == b->before.st_ino;
 }
 
+/* By the mirror before this one, whose answer was lost. Names in the table are learnt
+ * when they are looked up. */
+static bool
+moved_before(const struct renaming *m)
+{
+    struct stat st;
+    if (m->flags & RENAME_EXCHANGE)
+        return stoqfs_swapped_before(m->from.fd, m->name, m->to.fd, m->new_name);
+    return stoqfs_moved_before(m->to.fd, m->new_name) &&
+           fstatat(m->from.fd, m->name, &st, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
 static int
 move(const struct renaming *m)
 {
     struct stoqfs_keep moved = {.fd = -1}, other = {.fd = -1};
+    if (moved_before(m))
+        return 0;
     int r = stoqfs_keep_name(m->fs, &m->from, m->name, &moved);
     if (r < 0)
         return r;
     bool replaces = stoqfs_keep_name(m->fs, &m->to, m->new_name, &other) == 0;
+    stoqfs_note_move(&moved.before, replaces ? &other.before : NULL);
+    bool last = replaces && !(m->flags & RENAME_EXCHANGE) &&
+                S_ISREG(other.before.st_mode) && other.before.st_nlink == 1 &&
+                other.node && stoqfs_pass_is_open(m->fs->pass, other.node);
+    if (last)
+        stoqfs_node_orphan(m->fs->nodes, other.node, true);
     r = renameat2(m->from.fd, m->name, m->to.fd, m->new_name, m->flags) < 0 ? -errno
                                                                             : 0;
+    if (last && r < 0)
+        stoqfs_node_orphan(m->fs->nodes, other.node, false);
     /* two links of one file: nothing happens */
     if (r == 0 && !(replaces && same_file(&moved, &other)))
         follow(m, &moved, &other);

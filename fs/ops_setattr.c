@@ -28,7 +28,7 @@ set_size(fuse_req_t req, struct stoqfs_node *n, off_t size, struct fuse_file_inf
 {
     struct stoqfs *fs = stoqfs_of(req);
     STOQ_AUTOCLOSE int own = -1;
-    int fd = fi ? (int)fi->fh : -1;
+    int fd = fi ? stoqfs_open_fd(fs, fi) : -1;
     if (!fi) {
         own = fd = stoqfs_node_open(fs->nodes, n, O_WRONLY | O_NONBLOCK);
         if (fd < 0)

@@ -58,9 +58,19 @@ set_as(fuse_req_t req, const struct target *t, const char *name, const char *val
         if (r < 0)
             return r;
     }
+    if (flags & XATTR_CREATE)
+        stoqfs_note_xattr(t->path.text, name);
     int r = setxattr(t->path.text, name, value, size, flags) < 0 ? -errno : 0;
     stoqfs_creds_leave(&creds);
-    return r;
+    return stoqfs_made_before(r);
+}
+
+static int
+remove_from(const struct target *t, const char *name)
+{
+    stoqfs_note_xattr(t->path.text, name);
+    int r = removexattr(t->path.text, name) < 0 ? -errno : 0;
+    return r == -ENODATA && stoqfs_removed_before() ? 0 : r;
 }
 
 /* Common part of set and remove; @p value NULL: remove. */
@@ -84,7 +94,7 @@ change(fuse_req_t req, struct stoqfs_node *n, const char *name, const char *valu
     if (value)
         r = set_as(req, &t, name, value, size, flags);
     else
-        r = removexattr(t.path.text, name) < 0 ? -errno : 0;
+        r = remove_from(&t, name);
     stoqfs_keep_end(fs, &keep, r == 0);
     target_put(fs, &t);
     (void)fuse_reply_err(req, -r);

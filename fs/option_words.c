@@ -14,7 +14,7 @@
 
 #include "util/auto.h"
 
-enum word_type { WORD_FLAG, WORD_NUMBER, WORD_SECONDS, WORD_CHOICE };
+enum word_type { WORD_FLAG, WORD_NUMBER, WORD_COUNT, WORD_SECONDS, WORD_CHOICE };
 
 enum word_id {
     WORD_ENFORCE,
@@ -27,8 +27,12 @@ enum word_id {
     WORD_COHERENCE,
     WORD_SCANNERS,
     WORD_THREADS,
+    WORD_READAHEAD,
     WORD_PASSTHROUGH,
-    WORD_NOALLOW_OTHER
+    WORD_NOALLOW_OTHER,
+    WORD_RELOAD,
+    WORD_RESCAN,
+    WORD_WATCH_RULES
 };
 
 struct word {
@@ -50,8 +54,12 @@ static const struct word words_table[] = {
     {"coherence", WORD_COHERENCE, WORD_CHOICE, "cached strict", 0, 0},
     {"scanners", WORD_SCANNERS, WORD_NUMBER, NULL, 1, 256},
     {"threads", WORD_THREADS, WORD_NUMBER, NULL, 1, 64},
+    {"readahead", WORD_READAHEAD, WORD_COUNT, NULL, 0, 32}, /* or off */
     {"passthrough", WORD_PASSTHROUGH, WORD_CHOICE, "auto off", 0, 0},
     {"noallow_other", WORD_NOALLOW_OTHER, WORD_FLAG, NULL, 0, 0},
+    {"reload", WORD_RELOAD, WORD_CHOICE, "strict lenient", 0, 0},
+    {"rescan", WORD_RESCAN, WORD_CHOICE, "on off", 0, 0},
+    {"watch_rules", WORD_WATCH_RULES, WORD_FLAG, NULL, 0, 0},
 };
 
 /* What libfuse 3.14 knows, by fnmatch pattern. */
@@ -60,7 +68,7 @@ static const char *const fuse_words[] = {
     "debug",       "dev",        "nodev",        "suid",
     "nosuid",      "exec",       "noexec",       "atime",
     "noatime",     "sync",       "async",        "dirsync",
-    "nodiratime",  "fsname=?*",  "subtype=?*",   "max_read=?*",
+    "fsname=?*",   "subtype=?*", "max_read=?*",
 };
 
 /* What fstab and mount(8) add for themselves. */
@@ -121,12 +129,12 @@ number(const struct word *w, const char *value, double *out, struct stoq_error *
     char *end = NULL;
     errno = 0;
     double d = value ? strtod(value, &end) : 0;
-    bool whole = w->type != WORD_NUMBER || d == (double)(long)d;
+    bool whole = w->type == WORD_SECONDS || d == (double)(long)d;
     if (!value || !*value || errno || *end || !whole || !(d >= w->min && d <= w->max))
         return stoq_error_set(
             err, STOQ_ERROR_CONFIG, -EINVAL, "-o %s=%s: expected a %s from %g to %g",
             w->name, value ? value : "",
-            w->type == WORD_NUMBER ? "whole number" : "number of seconds", w->min,
+            w->type == WORD_SECONDS ? "number of seconds" : "whole number", w->min,
             w->max);
     *out = d;
     return 0;
@@ -162,11 +170,23 @@ set_word(const struct word *w, int index, double value, struct stoqfs_options *o
     case WORD_THREADS:
         o->threads = (unsigned)value;
         return 0;
+    case WORD_READAHEAD:
+        o->readahead = (unsigned)value;
+        return 0;
     case WORD_NOALLOW_OTHER:
         o->noallow_other = true;
         return 0;
     case WORD_PASSTHROUGH:
         o->passthrough = index == 0;
+        return 0;
+    case WORD_RELOAD:
+        o->reload_lenient = index == 1;
+        return 0;
+    case WORD_RESCAN:
+        o->rescan = index == 0;
+        return 0;
+    case WORD_WATCH_RULES:
+        o->watch_rules = true;
         return 0;
     }
     return 0;
@@ -185,7 +205,8 @@ apply(const struct word *w, const char *value, struct stoqfs_options *o,
         return stoq_error_set(err, STOQ_ERROR_CONFIG, -EINVAL,
                               "-o %s=%s: expected one of: %s", w->name,
                               value ? value : "", w->choices);
-    if (w->type == WORD_NUMBER || w->type == WORD_SECONDS) {
+    bool off = w->type == WORD_COUNT && value && strcmp(value, "off") == 0;
+    if (!off && w->type != WORD_FLAG && w->type != WORD_CHOICE) {
         int r = number(w, value, &d, err);
         if (r < 0)
             return r;
@@ -205,6 +226,23 @@ apply_policy(const char *name, const char *value, struct stoqfs_options *o,
     return stoq_config_set(o->config, "policy", name, value ? value : "", err);
 }
 
+/* Access times are ours to leave alone: the kernel does not know when the source is
+ * read.
+ * @return whether @p text is for libfuse as well. */
+static bool
+apply_times(const char *text, struct stoqfs_options *o)
+{
+    if (strcmp(text, "nodiratime") == 0) {
+        o->nodiratime = true;
+        return false;
+    }
+    if (strcmp(text, "noatime") == 0)
+        o->noatime = o->nodiratime = true;
+    else if (strcmp(text, "atime") == 0)
+        o->noatime = o->nodiratime = false;
+    return true;
+}
+
 static int
 apply_word(const char *text, struct stoqfs_options *o, struct stoq_error *err)
 {
@@ -217,8 +255,13 @@ apply_word(const char *text, struct stoqfs_options *o, struct stoq_error *err)
     for (size_t i = 0; i < STOQ_ARRAY_SIZE(words_table); i++)
         if (strcmp(words_table[i].name, name) == 0)
             return apply(&words_table[i], value, o, err);
+    /* the command has it as well, so its key is in [core] */
+    if (strcmp(name, "sandbox") == 0)
+        return stoq_config_set(o->config, "core", name, value ? value : "", err);
     if (strncmp(name, "on_", 3) == 0)
         return apply_policy(name + 3, value, o, err);
+    if (!apply_times(text, o))
+        return 0;
     if (matches(fuse_words, STOQ_ARRAY_SIZE(fuse_words), text)) {
         int r = stoq_strv_add(&o->fuse_args, text);
         return r < 0 ? stoq_error_set(err, STOQ_ERROR_SYSTEM, r, "out of memory") : 0;

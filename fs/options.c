@@ -45,7 +45,12 @@ static const char usage_text[] =
     "       sidecars=scanned|all|hidden|off   which sidecars are listed\n"
     "       deadline=SECONDS       longest a reader waits for a verdict (30)\n"
     "       coherence=cached|strict   strict: the kernel caches nothing\n"
+    "       sandbox=auto|require|off  what scanners give up; require: all of it\n"
     "       scanners=N, threads=N  processes that scan, threads that answer\n"
+    "       readahead=N|off        files scanned ahead of who goes through a tree\n"
+    "       watch_rules            reload when rule files change\n"
+    "       reload=strict|lenient  whether a reload may make things worse\n"
+    "       rescan=on|off          scan again what older rules scanned, when idle\n"
     "       ro, nonempty, allow_other, noallow_other, and libfuse's\n"
     "  -h, --help    -V, --version\n"
     "\n"
@@ -298,8 +303,11 @@ stoqfs_options_parse(int argc, char **argv, struct stoqfs_options *out,
                      enum stoqfs_action *action, struct stoq_error *err)
 {
     struct said said = {0};
-    *out = (struct stoqfs_options){
-        .deadline_ms = 30000, .threads = 4, .passthrough = true};
+    *out = (struct stoqfs_options){.deadline_ms = 30000,
+                                   .threads = 4,
+                                   .readahead = UINT_MAX,
+                                   .passthrough = true,
+                                   .rescan = true};
     *action = STOQFS_RUN;
     int r = scan_argv(argc, argv, &said, out, action, err);
     if (r == 0 && *action == STOQFS_RUN) {

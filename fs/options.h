@@ -27,14 +27,20 @@ struct stoqfs_options {
     bool foreground, debug;
     bool enforce;
     bool read_only;
-    bool nonempty;      /**< a mount point with entries in it is accepted */
-    bool noallow_other; /**< root mounts are for everybody unless this is set */
-    bool passthrough;   /**< where the kernel has it and we may */
-    bool strict;        /**< coherence=strict: the kernel caches nothing */
+    bool noatime;        /**< reading leaves no access times */
+    bool nodiratime;     /**< nor does listing */
+    bool nonempty;       /**< a mount point with entries in it is accepted */
+    bool noallow_other;  /**< root mounts are for everybody unless this is set */
+    bool passthrough;    /**< where the kernel has it and we may */
+    bool strict;         /**< coherence=strict: the kernel caches nothing */
+    bool rescan;         /**< stale results are scanned again in the background */
+    bool watch_rules;    /**< reload when rule files change */
+    bool reload_lenient; /**< also what is worse than before */
     enum stoqfs_sidecars sidecars;
-    uint64_t deadline_ms;       /**< longest a reader waits for a verdict */
-    unsigned scanners;          /**< 0 = online cores */
-    unsigned threads;           /**< FUSE loop threads */
+    uint64_t deadline_ms; /**< longest a reader waits for a verdict */
+    unsigned scanners;    /**< 0 = online cores */
+    unsigned threads;     /**< FUSE loop threads */
+    unsigned readahead;   /**< files scanned ahead of a reader; UINT_MAX: by scanners */
     struct stoq_config *config; /**< owned: file, then the command line's plugins */
     struct stoq_strv fuse_args; /**< "-o…" strings for libfuse, e.g. allow_other */
 };

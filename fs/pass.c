@@ -15,7 +15,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "node.h"
+#include "opens.h"
+#include "session.h"
 #include "source.h"
 #include "util/auto.h"
 #include "util/log.h"
@@ -23,6 +26,13 @@
 #define OPCODE_INIT    26U
 #define INIT_EXT       (UINT32_C(1) << 30)
 #define INIT2_PASS     (UINT32_C(1) << 5) /* FUSE_PASSTHROUGH, bit 37 of both words */
+#define INIT2_RESEND   (UINT32_C(1) << 7) /* FUSE_HAS_RESEND, bit 39 */
+#define NOTIFY_RESEND  7
+#define OPCODE_OPEN    14U
+#define OPCODE_OPENDIR 27U
+#define OPCODE_CREATE  35U
+#define OPCODE_TMPFILE 51U
+#define MARK           (UINT64_C(1) << 63) /* of a unique that is sent again */
 #define FLAG_DIRECT_IO (UINT32_C(1) << 0)
 #define FLAG_NOFLUSH   (UINT32_C(1) << 5)
 #define FLAG_PASS      (UINT32_C(1) << 7)
@@ -63,6 +73,8 @@ struct backing_map {
 struct stoqfs_pass {
     pthread_mutex_t lock; /* around the handles of nodes */
     int fuse_fd;          /* borrowed */
+    struct stoqfs *fs;
+    bool replaying; /* INIT was answered by a mirror before */
     /* written while INIT is answered, before there are threads */
     bool wanted, offered, answered, on;
     uint64_t init; /* unique of the request INIT */
@@ -87,17 +99,79 @@ look_at_init(struct stoqfs_pass *p, const char *buf, size_t size)
         return;
     p->init = head.unique;
     p->offered = (in.flags & INIT_EXT) && (in.flags2 & INIT2_PASS);
+    if (p->replaying)
+        return;
+    struct stoqfs_session *s = p->fs->session;
+    if (!(in.flags & INIT_EXT) || !(in.flags2 & INIT2_RESEND))
+        stoqfs_session_give_up(s, "the kernel cannot send requests again (6.9 can)");
+    if (size > STOQFS_INIT_MAX)
+        stoqfs_session_give_up(s, "the kernel's greeting is too long");
+    else
+        memcpy(s->shared->init, buf, size);
+    s->shared->init_size = (uint32_t)size;
+}
+
+/* A request as it comes. @return false when it needs no more answering. */
+static bool
+begin(struct stoqfs *fs, const char *buf, size_t n)
+{
+    uint8_t reply[STOQFS_REPLY_MAX];
+    size_t size = 0;
+    struct in_header head;
+    switch (stoqfs_journal_begin(fs->journal, buf, n, reply, &size)) {
+    case STOQFS_ANSWERED:
+        if (write(fuse_session_fd(fs->se), reply, size) < 0)
+            STOQ_DEBUG("nobody takes an answer: %s", strerror(errno));
+        return false;
+    case STOQFS_AGAIN:
+    case STOQFS_EXECUTE:
+    default:
+        break;
+    }
+    if (n < sizeof head)
+        return true;
+    memcpy(&head, buf, sizeof head);
+    if (head.unique & MARK &&
+        (head.opcode == OPCODE_OPEN || head.opcode == OPCODE_OPENDIR ||
+         head.opcode == OPCODE_CREATE || head.opcode == OPCODE_TMPFILE))
+        stoqfs_opens_undo(fs, head.unique & ~MARK);
+    return true;
+}
+
+/* libfuse does not know the making of files without a name (O_TMPFILE). It is asked for
+ * as the making of others is, with the name "/", and that is what libfuse gets. */
+static void
+know_tmpfile(char *buf, size_t size)
+{
+    struct in_header head;
+
+    if (size < sizeof head)
+        return;
+    memcpy(&head, buf, sizeof head);
+    if (head.opcode != OPCODE_TMPFILE)
+        return;
+    head.opcode = OPCODE_CREATE;
+    memcpy(buf, &head, sizeof head);
 }
 
 static ssize_t
 channel_read(int fd, void *buf, size_t size, void *userdata)
 {
-    struct stoqfs_pass *p = ((struct stoqfs *)userdata)->pass;
-    ssize_t n = read(fd, buf, size);
+    struct stoqfs *fs = userdata;
+    struct stoqfs_pass *p = fs->pass;
 
-    if (!p->answered && n > 0)
-        look_at_init(p, buf, (size_t)n);
-    return n;
+    stoqfs_journal_end();
+    for (;;) {
+        ssize_t n = read(fd, buf, size);
+
+        if (!p->answered && n > 0)
+            look_at_init(p, buf, (size_t)n);
+        if (n > 0 && !begin(fs, buf, (size_t)n))
+            continue;
+        if (n > 0)
+            know_tmpfile(buf, (size_t)n);
+        return n;
+    }
 }
 
 /* Add what libfuse does not know to its answer to INIT. */
@@ -122,14 +196,32 @@ patch_init(struct stoqfs_pass *p, const struct iovec *iov, int count)
     memcpy(iov[1].iov_base, &out, sizeof out);
 }
 
+static size_t
+size_of(const struct iovec *iov, int count)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < count; i++)
+        size += iov[i].iov_len;
+    return size;
+}
+
 static ssize_t
 channel_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
-    struct stoqfs_pass *p = ((struct stoqfs *)userdata)->pass;
+    struct stoqfs *fs = userdata;
+    struct stoqfs_pass *p = fs->pass;
 
-    if (!p->answered)
+    if (!p->answered) {
         patch_init(p, iov, count);
-    return writev(fd, iov, count);
+        if (p->replaying) /* the kernel has an answer */
+            return (ssize_t)size_of(iov, count);
+    }
+    bool ours = stoqfs_journal_reply(iov, count);
+    ssize_t n = writev(fd, iov, count);
+    if (ours)
+        stoqfs_journal_end();
+    return n;
 }
 
 static ssize_t
@@ -145,12 +237,22 @@ channel_splice(int in, off_t *in_off, int out, off_t *out_off, size_t size,
 static int
 answer_init(struct stoqfs *fs)
 {
+    struct stoqfs_shared *shared = fs->session->shared;
     struct fuse_buf buf = {0};
+
+    if (fs->pass->replaying) {
+        look_at_init(fs->pass, shared->init, shared->init_size);
+        buf.mem = shared->init;
+        buf.size = shared->init_size;
+        fuse_session_process_buf(fs->se, &buf);
+        return 0;
+    }
     int r = fuse_session_receive_buf(fs->se, &buf);
 
     if (r > 0)
         fuse_session_process_buf(fs->se, &buf);
     free(buf.mem);
+    stoqfs_journal_end();
     return r > 0 ? 0 : -EIO;
 }
 
@@ -232,6 +334,8 @@ stoqfs_pass_new(struct stoqfs *fs, int fuse_fd, struct stoqfs_pass **out,
         return stoq_error_set(err, STOQ_ERROR_SYSTEM, -ENOMEM, "out of memory");
     (void)pthread_mutex_init(&p->lock, NULL);
     p->fuse_fd = fuse_fd;
+    p->fs = fs;
+    p->replaying = fs->session->shared->init_size > 0;
     p->wanted = fs->options->passthrough;
     p->depth = depth_of(fs->source_fd);
     *out = p; /* the hooks look for it */
@@ -258,6 +362,14 @@ stoqfs_pass_free(struct stoqfs_pass *p)
     free(p);
 }
 
+bool
+stoqfs_pass_resend(struct stoqfs_pass *p)
+{
+    const struct out_header message = {.len = sizeof message, .error = NOTIFY_RESEND};
+
+    return write(p->fuse_fd, &message, sizeof message) >= 0;
+}
+
 const char *
 stoqfs_pass_state(const struct stoqfs_pass *p)
 {
@@ -278,6 +390,24 @@ first_backing(const struct stoqfs_pass *p, int fd, const struct stat *st, bool w
         id = backing_open(p, fd);
     /* Files of a deeper stack, out of memory: it is only speed. */
     return id > 0 ? id : 0;
+}
+
+void
+stoqfs_pass_revive(struct stoqfs_node *n, int32_t backing)
+{
+    struct stoqfs_handles *h = stoqfs_node_handles(n);
+
+    h->count += backing ? -1 : 1;
+    h->backing = backing;
+}
+
+bool
+stoqfs_pass_is_open(struct stoqfs_pass *p, struct stoqfs_node *n)
+{
+    pthread_mutex_lock(&p->lock);
+    bool open = stoqfs_node_handles(n)->count != 0;
+    pthread_mutex_unlock(&p->lock);
+    return open;
 }
 
 int32_t

@@ -36,12 +36,17 @@ struct stoqfs_handles {
 
 /**
  * Give @p fs's session (made, not mounted) the mount behind @p fuse_fd (borrowed),
- * answer INIT and find out whether passthrough can be had.
+ * answer INIT and find out whether passthrough can be had. After a restart the request
+ * INIT is the one kept in the session, and nobody is sent an answer.
  * @return 0 or -errno. Caller frees *out after the session.
  */
 int stoqfs_pass_new(struct stoqfs *fs, int fuse_fd, struct stoqfs_pass **out,
                     struct stoq_error *err);
 void stoqfs_pass_free(struct stoqfs_pass *p);
+/** After a restart, when all is ready for requests: have the kernel send again what the
+ *  mirror before was asked and did not answer. @return false when it cannot: unmounted.
+ */
+bool stoqfs_pass_resend(struct stoqfs_pass *p);
 /** "from 1 MiB", or why not; static storage. */
 const char *stoqfs_pass_state(const struct stoqfs_pass *p);
 
@@ -53,6 +58,11 @@ const char *stoqfs_pass_state(const struct stoqfs_pass *p);
  */
 int32_t stoqfs_pass_begin(struct stoqfs_pass *p, struct stoqfs_node *n, int fd,
                           const struct stat *st, bool writes);
+/** A handle that the mirror before gave out with @p backing is counted. Before there
+ *  are threads; needs no pass. */
+void stoqfs_pass_revive(struct stoqfs_node *n, int32_t backing);
+/** Whether the node has open handles. */
+bool stoqfs_pass_is_open(struct stoqfs_pass *p, struct stoqfs_node *n);
 /** A handle is closed, or its reply failed. @return whether it was passthrough. */
 bool stoqfs_pass_end(struct stoqfs_pass *p, struct stoqfs_node *n);
 /** Answer an OPEN with backing file @p backing. @return as fuse_reply_open(). */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The file holds paths below SRC, each ended by a NUL: names may hold anything else. */
+/* The file holds paths below SRC, each ended by a NUL: names may hold anything else.
+ * While they are being scanned it has another name, under which they are found by a
+ * start that follows a crash. */
 
 #include "pending.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,11 +26,14 @@ struct list {
     int count;
 };
 
+#define LEFT  "pending"
+#define BEGUN "pending.begun"
+
 static char *
-file_name(const struct stoqfs *fs)
+file_name(const struct stoqfs *fs, const char *name)
 {
     char *path = NULL;
-    return asprintf(&path, "%s/pending", fs->options->state_dir) < 0 ? NULL : path;
+    return asprintf(&path, "%s/%s", fs->options->state_dir, name) < 0 ? NULL : path;
 }
 
 static void
@@ -42,7 +48,7 @@ int
 stoqfs_pending_save(struct stoqfs *fs)
 {
     struct list l = {0};
-    STOQ_AUTOFREE char *path = file_name(fs);
+    STOQ_AUTOFREE char *path = file_name(fs, LEFT);
     int r = stoqfs_gate_unfinished(fs->gate, add, &l);
     if (r == 0 && (!path || l.text.failed))
         r = -ENOMEM;
@@ -65,17 +71,38 @@ queue(struct stoqfs *fs, const char *path)
     (void)stoqfs_gate_ask(fs->gate, &q, &now);
 }
 
+/* @return how many. */
+static size_t
+load(struct stoqfs *fs, const char *path)
+{
+    STOQ_AUTOFREE char *text = NULL;
+    size_t size = 0, n = 0;
+    if (!path || stoq_read_file(path, LARGEST, &text, &size, NULL) < 0)
+        return 0;
+    for (const char *p = text; p < text + size; p += strlen(p) + 1, n++)
+        queue(fs, p);
+    return n;
+}
+
 void
 stoqfs_pending_load(struct stoqfs *fs)
 {
-    STOQ_AUTOFREE char *path = file_name(fs);
-    STOQ_AUTOFREE char *text = NULL;
-    size_t size = 0;
-    if (!path || stoq_read_file(path, LARGEST, &text, &size, NULL) < 0)
+    STOQ_AUTOFREE char *left = file_name(fs, LEFT);
+    STOQ_AUTOFREE char *begun = file_name(fs, BEGUN);
+    size_t n = load(fs, begun);
+    size_t more = load(fs, left);
+    if (n + more == 0)
         return;
-    size_t n = 0;
-    for (const char *p = text; p < text + size; p += strlen(p) + 1, n++)
-        queue(fs, p);
-    STOQ_INFO("%zu scans were left when the mount ended last; they are queued", n);
-    (void)unlink(path);
+    STOQ_INFO("%zu scans were left when the mount ended last; they are queued",
+              n + more);
+    if (more && rename(left, begun) < 0)
+        (void)unlink(left);
+}
+
+void
+stoqfs_pending_done(struct stoqfs *fs)
+{
+    STOQ_AUTOFREE char *begun = file_name(fs, BEGUN);
+    if (begun)
+        (void)unlink(begun);
 }

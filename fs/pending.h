@@ -12,7 +12,9 @@
 
 /** Write down what the gate has not ended. @return how many, or -errno. */
 int stoqfs_pending_save(struct stoqfs *fs);
-/** Queue what was written down, and remove it. */
+/** Queue what was written down. */
 void stoqfs_pending_load(struct stoqfs *fs);
+/** What was queued was scanned, or is written down again. */
+void stoqfs_pending_done(struct stoqfs *fs);
 
 #endif

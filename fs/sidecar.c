@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "journal.h"
 #include "ops.h"
 #include "sidecar_ask.h"
 #include "sidecar_text.h"
@@ -65,7 +66,7 @@ stoqfs_sidecar_listed(struct stoqfs *fs, const char *base, const struct stat *st
     case STOQFS_SIDECARS_ALL:
         return true;
     case STOQFS_SIDECARS_SCANNED:
-        return stoqfs_gate_peek(fs->gate, st, &a) && a.stored;
+        return stoqfs_gate_peek(fs->gate, st, &a) && a.stored && !a.ahead;
     case STOQFS_SIDECARS_HIDDEN:
     case STOQFS_SIDECARS_OFF:
     default:
@@ -112,7 +113,7 @@ stoqfs_sidecar_attr(struct stoqfs *fs, const struct stat *base_st, struct stat *
                     uint64_t *version)
 {
     struct stoqfs_answer a;
-    if (!stoqfs_gate_peek(fs->gate, base_st, &a) || !a.stored)
+    if (!stoqfs_gate_peek(fs->gate, base_st, &a) || !a.stored || a.stale)
         return false;
     fill_attr(fs, base_st, &a.record, out);
     *version = stoqfs_sidecar_version(&a.record);
@@ -142,6 +143,7 @@ asking_new(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *base)
     a->base = base;
     a->stored = true;
     a->tries = TRIES;
+    a->unique = stoqfs_journal_unique();
     return a;
 }
 
@@ -301,7 +303,12 @@ stoqfs_sidecar_fgetattr(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n
         stoqfs_sidecar_getattr(fs, req, n);
         return;
     }
-    struct stat st = stoqfs_text_of(fi)->attr;
+    struct stat st;
+    int r = stoqfs_text_attr(fs, fi, &st);
+    if (r < 0) {
+        (void)fuse_reply_err(req, -r);
+        return;
+    }
     if (stoqfs_node_stat(fs->nodes, stoqfs_node_base(n), &base) == 0) {
         st.st_mode = S_IFREG | (base.st_mode & 0444);
         st.st_uid = base.st_uid;
@@ -315,7 +322,7 @@ stoqfs_sidecar_fgetattr(struct stoqfs *fs, fuse_req_t req, struct stoqfs_node *n
 static void
 open_end(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
 {
-    char *data = NULL;
+    STOQ_AUTOFREE char *data = NULL;
     size_t size = 0;
     int err = document_errno(answer);
     if (!err && stoqfs_node_version(a->fs->nodes, a->n) !=
@@ -328,16 +335,16 @@ open_end(struct stoqfs_asking *a, const struct stoqfs_answer *answer)
         stoqfs_asking_start(a);
         return;
     }
-    struct stoqfs_text *t = err ? NULL : stoqfs_text_new(data, size);
-    if (!t) {
-        (void)fuse_reply_err(a->req, err ? err : ENOMEM);
+    if (err) {
+        (void)fuse_reply_err(a->req, err);
         free(a);
         return;
     }
-    fill_attr(a->fs, &a->st, &answer->record, &t->attr);
-    t->attr.st_size = (off_t)size;
+    struct stoqfs_text t = {.data = data, .size = size, .unique = a->unique};
+    fill_attr(a->fs, &a->st, &answer->record, &t.attr);
+    t.attr.st_size = (off_t)size;
     a->fi.keep_cache = 1; /* a version's bytes never change */
-    stoqfs_text_reply_open(a->req, t, &a->fi);
+    stoqfs_text_reply_open(a->req, a->n, &t, &a->fi);
     free(a);
 }
 

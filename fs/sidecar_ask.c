@@ -29,7 +29,8 @@ ask(struct stoqfs_asking *a, struct stoqfs_answer *now)
         return -ENOENT;
     if (stoqfs_gate_known(fs->gate, &a->st, a->stored, now))
         return 1;
-    STOQ_AUTOCLOSE int fd = stoqfs_node_open(fs->nodes, a->base, O_RDONLY | O_NONBLOCK);
+    STOQ_AUTOCLOSE int fd =
+        stoqfs_node_open_unseen(fs->nodes, a->base, O_RDONLY | O_NONBLOCK);
     if (fd < 0)
         return fd;
     if (fstat(fd, &a->st) < 0)

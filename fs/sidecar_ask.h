@@ -17,6 +17,7 @@ struct stoqfs_asking {
     struct stoqfs_node *base; /**< the file; lives until the reply */
     struct stoqfs_node *n;    /**< the sidecar, if there is a node of it */
     bool stored;              /**< the document is needed */
+    uint64_t unique;          /**< of the request, when it came */
     unsigned tries;           /**< left, for documents replaced while asking */
     struct stat st;           /**< of base, st_ino the source's own */
     struct fuse_file_info fi; /**< open */

@@ -4,27 +4,29 @@
 
 /*
  * A text that was made when it was opened: what a handle of a sidecar or of a file in
- * .stoq reads, whatever happens to the result meanwhile. Immutable but for its count:
- * one for the handle (fi->fh), one for each read, since a RELEASE can be handled before
- * the write of the last reply has returned.
+ * .stoq reads, whatever happens to the result meanwhile, and also in the mirror after
+ * this one. It lies with the handle (opens.h), with the attributes before it.
  */
+
+#include <sys/stat.h>
 
 #include "stoqfs.h"
 
+struct stoqfs_node;
+
 struct stoqfs_text {
-    char *data; /**< owned */
+    const char *data; /**< borrowed */
     size_t size;
-    atomic_uint refs;
-    struct stat attr; /**< as it was opened; sidecars only */
+    struct stat attr; /**< as it is opened; sidecars only */
+    uint64_t unique;  /**< of the request, when it came */
 };
 
-/** @p data (malloc'ed) is taken, even on failure. NULL on -ENOMEM. */
-struct stoqfs_text *stoqfs_text_new(char *data, size_t size);
-void stoqfs_text_unref(struct stoqfs_text *t);
-struct stoqfs_text *stoqfs_text_of(const struct fuse_file_info *fi);
-/** Replies: open. On a failed reply the text is freed: no RELEASE will come. */
-void stoqfs_text_reply_open(fuse_req_t req, struct stoqfs_text *t,
-                            struct fuse_file_info *fi);
+/** Replies: open. */
+void stoqfs_text_reply_open(fuse_req_t req, struct stoqfs_node *n,
+                            const struct stoqfs_text *t, struct fuse_file_info *fi);
+/** The attributes it was opened with. @return 0 or -errno. */
+int stoqfs_text_attr(struct stoqfs *fs, const struct fuse_file_info *fi,
+                     struct stat *attr);
 /** Replies: buf. */
 void stoqfs_text_read(fuse_req_t req, size_t size, off_t off,
                       struct fuse_file_info *fi);

@@ -132,6 +132,7 @@ stoqfs_watch_new(struct stoqfs *fs, struct stoqfs_watch **out, struct stoq_error
     if (r == 0 && !w->root)
         r = -ENOMEM;
     if (r == 0) {
+        w->root->resync = fs->restarted; /* what changed meanwhile was told to nobody */
         watch_dir_queue(w, w->root);
         r = stoqfs_thread_start(&w->thread, "watch", watch_main, w);
     }

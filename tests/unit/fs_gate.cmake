@@ -7,7 +7,8 @@ if(STOQ_FS)
   file(GLOB gate_sources CONFIGURE_DEPENDS ${fs}/gate*.c)
   file(GLOB watch_sources CONFIGURE_DEPENDS ${fs}/watch*.c)
 
-  foreach(name test_fs_gate test_fs_gate_race test_fs_gate_rules)
+  foreach(name test_fs_gate test_fs_gate_race test_fs_gate_rules
+      test_fs_gate_stale)
     stoq_unit_test(${name} util)
     target_sources(${name} PRIVATE fs_gate_fakes.c ${gate_sources})
     target_include_directories(${name} PRIVATE ${fs} ${FUSE3_INCLUDE_DIRS})

@@ -127,6 +127,7 @@ fake_finish(struct fake_job *job, const struct fake_end *end)
     o->verdict = end->verdict;
     copy(o->scan_id, sizeof(o->scan_id),
          end->scan_id ? end->scan_id : "00000000-0000-4000-8000-000000000001");
+    copy(o->engine_id, sizeof(o->engine_id), end->engine);
     o->has_sha256 = end->digest != 0;
     memset(o->sha256, end->digest, sizeof(o->sha256));
     o->reused = end->reused;
@@ -368,6 +369,12 @@ stoqfs_node_open(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags)
 }
 
 int
+stoqfs_node_open_unseen(struct stoqfs_nodes *t, struct stoqfs_node *n, int flags)
+{
+    return stoqfs_node_open(t, n, flags);
+}
+
+int
 stoqfs_node_path(struct stoqfs_nodes *t, struct stoqfs_node *n, char *buf, size_t size)
 {
     (void)t;
@@ -392,6 +399,12 @@ fuse_req_interrupt_func(fuse_req_t req, fuse_interrupt_func_t func, void *data)
     if (req->interrupted && func)
         func(req, data);
     (void)pthread_mutex_unlock(&req->lock);
+}
+
+const struct fuse_ctx *
+fuse_req_ctx(fuse_req_t req)
+{
+    return &req->ctx;
 }
 
 void

@@ -31,7 +31,8 @@ struct fake_end {
     const char *scan_id;
     const struct stat *before, *after; /* NULL: fstat now */
     bool reused, reusable;
-    uint8_t digest; /* every byte of sha256; 0 = none */
+    const char *engine; /* that scanned; NULL: not told */
+    uint8_t digest;     /* every byte of sha256; 0 = none */
 };
 
 struct fake_row {
@@ -47,6 +48,7 @@ struct fuse_req {
     void *data;
     bool interrupted;
     atomic_int called;
+    struct fuse_ctx ctx;
 };
 
 extern struct fake {

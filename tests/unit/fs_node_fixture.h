@@ -19,12 +19,13 @@
 static char dir[] = "/tmp/stoq-node-XXXXXX";
 static int root_fd = -1;
 static struct stoqfs_nodes *t;
+static struct stoqfs_session *session;
 static struct stoqfs_node *root;
 
 static void
 open_table(void)
 {
-    ck_assert_int_eq(stoqfs_nodes_new(root_fd, &t, NULL), 0);
+    ck_assert_int_eq(stoqfs_nodes_new(root_fd, session, &t, NULL), 0);
     root = stoqfs_node_get(t, FUSE_ROOT_ID);
     ck_assert_ptr_nonnull(root);
 }
@@ -36,6 +37,7 @@ setup(void)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     root_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_ge(root_fd, 0);
+    ck_assert_int_eq(stoqfs_session_new(&session, NULL), 0);
     open_table();
 }
 
@@ -53,6 +55,8 @@ teardown(void)
 {
     stoqfs_nodes_free(t);
     t = NULL;
+    stoqfs_session_free(session);
+    session = NULL;
     stoq_auto_close(&root_fd);
     ck_assert_int_eq(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }

@@ -8,10 +8,15 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/config.h"
 #include "fs_gate_fakes.h"
+#include "gate_caller.h"
 #include "util/auto.h"
 
 #define ROUNDS 300
@@ -111,6 +116,63 @@ START_TEST(interrupted_while_waiting)
     ck_assert_int_eq(req.called, 1);
     ck_assert_int_eq(ask(&req, &now), 1);
     ck_assert_int_eq(now.verdict, STOQ_VERDICT_CLEAN);
+}
+END_TEST
+
+/* A signal that does not end the caller leaves it waiting, and the end that comes later
+ * without an interrupt is noticed. */
+START_TEST(signals_and_the_end)
+{
+    struct fuse_req req = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct stoqfs_answer now;
+    options.deadline_ms = 600000;
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            (void)pause();
+    req.ctx.pid = child;
+    ck_assert_int_eq(ask(&req, &now), 0);
+    fake_interrupt(&req);
+    ck_assert_int_eq(req.called, 0);
+    ck_assert(req.func);
+    ck_assert_uint_eq(fs.counters.interrupted, 0);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    FAKE_UNTIL(req.called == 1);
+    ck_assert_uint_eq(fs.counters.interrupted, 1);
+}
+END_TEST
+
+static const struct {
+    const char *masks; /* SigPnd ShdPnd SigBlk SigIgn SigCgt */
+    bool ends;
+} callers[] = {
+    {"0 0 0 0 0", false},       {"100 0 0 0 0", true},   {"0 100 0 0 0", true},
+    {"0 4000 0 0 4000", false}, {"0 4 0 0 0", true},     {"4 0 0 0 4", false},
+    {"4 0 0 4 0", false},       {"4 0 4 0 0", false},    {"400000 0 0 0 400000", false},
+    {"8002 0 0 0 8002", false}, {"102 0 100 0 2", true}, {"0 6000 0 0 2000", true},
+    {"10000 0 0 0 0", false},
+};
+
+START_TEST(caller_by_its_signals)
+{
+    char text[256], m[5][20];
+    ck_assert_int_eq(sscanf(callers[_i].masks, "%19s %19s %19s %19s %19s", m[0], m[1],
+                            m[2], m[3], m[4]),
+                     5);
+    (void)snprintf(text, sizeof(text),
+                   "Name:\tx\nSigQ:\t1/2\nSigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\n"
+                   "SigIgn:\t%s\nSigCgt:\t%s\n",
+                   m[0], m[1], m[2], m[3], m[4]);
+    ck_assert_int_eq(stoqfs_caller_text_ends(text), callers[_i].ends);
+}
+END_TEST
+
+START_TEST(caller_unknown)
+{
+    ck_assert(stoqfs_caller_ends(0));
+    ck_assert(!stoqfs_caller_ends(getpid()));
+    ck_assert(stoqfs_caller_text_ends("Name:\tx\n"));
 }
 END_TEST
 
@@ -235,6 +297,10 @@ main(void)
     tcase_set_timeout(t, 100);
     tcase_add_test(t, interrupted_before);
     tcase_add_test(t, interrupted_while_waiting);
+    tcase_add_test(t, signals_and_the_end);
+    tcase_add_loop_test(t, caller_by_its_signals, 0,
+                        sizeof(callers) / sizeof(callers[0]));
+    tcase_add_test(t, caller_unknown);
     tcase_add_test(t, interrupt_against_the_end);
     tcase_add_test(t, a_crowd_is_answered_once_each);
     suite_add_tcase(s, t);

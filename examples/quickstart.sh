@@ -18,7 +18,8 @@ if [ $# -ne 0 ] && [ $# -ne 2 ]; then
 fi
 
 packages=(gcc cmake ninja-build pkg-config libfuse3-dev fuse3 libyara-dev libjansson-dev
-    libarchive-dev libmagic-dev libssl-dev libsqlite3-dev uthash-dev)
+    libarchive-dev libmagic-dev libssl-dev libsqlite3-dev
+    libseccomp-dev uthash-dev)
 missing=()
 for p in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")

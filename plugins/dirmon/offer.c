@@ -194,6 +194,16 @@ extra_data(const char *path)
     return extra;
 }
 
+/* An empty file may just have been created by somebody whose open(2) has not got as far
+ * as to count as a writer's. */
+static bool
+is_being_made(const struct stat *st)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return st->st_size == 0 && now.tv_sec - st->st_ctim.tv_sec < REST_SECONDS;
+}
+
 /* Put the file into the queue; @fd is taken. */
 static int
 hand_out(struct dirmon_monitor *m, int fd, const char *path)
@@ -265,6 +275,9 @@ dirmon_offer(struct dirmon_monitor *m, const char *path, enum dirmon_why why,
         return 0;
     if (writers == WRITERS_UNKNOWN && why != DIRMON_CLOSED && why != DIRMON_KNOWN &&
         !at_rest(&st))
+        writers = WRITERS_SOME;
+    if (writers == WRITERS_NONE && (why == DIRMON_NAMED || why == DIRMON_FOUND) &&
+        is_being_made(&st))
         writers = WRITERS_SOME;
     if (writers == WRITERS_SOME)
         return let_wait(m, path);

@@ -15,7 +15,8 @@
 #define BLOCK_MS 5000
 /* After a failure: so that a server that does not answer is not asked for each message.
  */
-#define PAUSE_MS 300
+#define UNBLOCK_MS 50
+#define PAUSE_MS   300
 
 struct ledger_entry *
 redis_find(const struct redis_provider *p, const char *id, size_t size)
@@ -262,7 +263,8 @@ loop(struct redis_provider *p, struct stoq_queue *queue)
     }
 }
 
-/* End the reader's waiting in a way that leaves no doubt what was given to it.
+/* End the reader's waiting in a way that leaves no doubt what was given to it. The
+ * server may see this before what the reader asked: so more than once.
  * @return whether it did. */
 static bool
 stop_reader(struct redis_provider *p)
@@ -272,8 +274,12 @@ stop_reader(struct redis_provider *p)
     if (!p->asked)
         return true;
     redis_arg_number(&a, p->reader_id);
-    if (p->reader_id == 0 || redis_control(p, &a, 1, NULL, NULL) < 0)
-        return false;
+    struct pollfd answer = {.fd = p->reader->fd, .events = POLLIN};
+    uint64_t end = ledger_now_ms() + (uint64_t)p->r->timeout_ms;
+    do {
+        if (p->reader_id == 0 || redis_control(p, &a, 1, NULL, NULL) < 0)
+            return false;
+    } while (poll(&answer, 1, UNBLOCK_MS) == 0 && ledger_now_ms() < end);
     return redis_answer(p->r, p->reader, &reply, NULL) == 0;
 }
 

@@ -106,9 +106,10 @@ START_TEST(swap_while_scanning)
     struct stoq_pool_stats stats;
     uint64_t end = 0;
 
-    start_bench(&bench, "hash,hang", 2);
+    /* before the pool has a thread: a process with threads must not fork zygotes */
     struct stoq_config *config = new_config("hash");
     start_zygote(config, &other);
+    start_bench(&bench, "hash,hang", 2);
     ck_assert_str_ne(other.engine_id, bench.engine_id);
     struct stoq_job_spec spec = {.fd = memfd_of("HANG", 4), .deadline_ms = 1500};
     submit(&bench, &spec, &held);
@@ -150,8 +151,10 @@ START_TEST(many_swaps_while_scanning)
     struct stoq_zygote others[SWAPS] = {{.pid = 0}};
     struct stoq_pool_stats stats;
 
-    start_bench(&bench, "hash,hang", 1);
     struct stoq_config *config = new_config("hash"); /* who does not hang */
+    for (unsigned i = 0; i < SWAPS; i++)
+        start_zygote(config, &others[i]);
+    start_bench(&bench, "hash,hang", 1);
     struct stoq_job_spec spec = {.fd = memfd_of("HANG", 4), .deadline_ms = 25000};
     submit(&bench, &spec, &held);
     do {
@@ -159,7 +162,6 @@ START_TEST(many_swaps_while_scanning)
         (void)usleep(1000);
     } while (stats.queued > 0);
     for (unsigned i = 0; i < SWAPS; i++) {
-        start_zygote(config, &others[i]);
         stoq_pool_set_zygote(bench.pool, others[i].control, others[i].engine_id);
         others[i].control = -1;
     }

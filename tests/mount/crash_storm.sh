@@ -5,10 +5,10 @@
 # no zombies, no more descriptors and hardly more memory than before. A file that always
 # crashes its scanner is remembered as such.
 #
-# STOQ_TEST_KILLS=N  how many (default 100)
+# STOQ_KILLS=N  how many (default 100)
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_inject.sh"
-KILLS=${STOQ_TEST_KILLS:-100}
+KILLS=${STOQ_KILLS:-100}
 
 for i in $(seq 40); do head -c 20000 /dev/urandom >"$SRC/f$i"; done
 echo CRASH >"$SRC/deadly"
